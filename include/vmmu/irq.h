@@ -6,8 +6,10 @@
 #ifndef VMMU_IRQ_H
 #define VMMU_IRQ_H
 
+#include <linux/list.h>
 #include <linux/mutex.h>
-#include <linux/rbtree.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
 #include "vmmu/types.h"
 
 struct vmmu_lapic;
@@ -23,18 +25,24 @@ enum vmmu_irqchip {
 
 enum vmmu_bus { VMMU_BUS_MMIO, VMMU_BUS_PIO, VMMU_NR_BUSES };
 
+/* A slot per LAPIC, so that a set of destinations is one 64-bit mask. */
+#define VMMU_MAX_LAPICS		64
+
 /* Embedded in struct vmmu_vm; the irq room owns the fields. */
 struct vmmu_irq_vm {
 	enum vmmu_irqchip mode;			/* vm->lock; set before vCPUs exist */
-	u8 nr_reserved_ioapic_pins;		/* KVM_CAP_SPLIT_IRQCHIP's argument */
-	struct mutex lock;			/* routing, irqfds, ioeventfds */
-	struct vmmu_irq_routing __rcu *routing;	/* vm->srcu */
-	struct vmmu_apic_map __rcu *apic_map;	/* RCU; written under apic_map_lock */
+	u16 nr_reserved_ioapic_pins;		/* vm->lock: KVM_CAP_SPLIT_IRQCHIP's argument */
+	bool released;				/* apic_map_lock: the VM is going away */
+	struct mutex lock;			/* routing, irqfds, ioeventfds, buses */
+	struct srcu_struct srcu;		/* readers of routing: short, any context */
+	struct vmmu_irq_routing __rcu *routing;	/* srcu; written under lock */
 	struct mutex apic_map_lock;
+	struct vmmu_apic_map __rcu *apic_map;	/* RCU; written under apic_map_lock; may be NULL */
+	struct vmmu_lapic __rcu *lapics[VMMU_MAX_LAPICS];	/* likewise; by slot */
 	bool x2apic_format;			/* KVM_CAP_X2APIC_API, 32-bit ids */
 	bool x2apic_no_broadcast_quirk;
 	struct vmmu_iobus __rcu *bus[VMMU_NR_BUSES];	/* vm->srcu, written under lock */
-	spinlock_t irqfd_lock;
+	spinlock_t irqfd_lock;			/* inside an eventfd's wait-queue lock, irqs off */
 	struct list_head irqfds;		/* irqfd_lock */
 	struct list_head ioeventfds;		/* lock */
 };
@@ -50,7 +58,10 @@ void vmmu_irq_vm_destroy(struct vmmu_vm *vm);
 int vmmu_irqchip_split(struct vmmu_vm *vm, u64 nr_pins);
 int vmmu_set_gsi_routing(struct vmmu_vm *vm, const struct kvm_irq_routing_entry *entries,
 			 unsigned int nr, unsigned int flags);
+/* KVM_SIGNAL_MSI: how many LAPICs took it, or errno. */
 int vmmu_signal_msi(struct vmmu_vm *vm, const struct kvm_msi *msi);
+/* KVM_IRQ_LINE(_STATUS): the status: how many took it, -1 nobody could; any context. */
+int vmmu_irq_line(struct vmmu_vm *vm, u32 gsi, bool level);
 int vmmu_irqfd(struct vmmu_vm *vm, const struct kvm_irqfd *args);
 int vmmu_ioeventfd(struct vmmu_vm *vm, const struct kvm_ioeventfd *args);
 
@@ -88,6 +99,11 @@ void vmmu_lapic_service(struct vmmu_vcpu *vcpu);
 int vmmu_lapic_accept_init_sipi(struct vmmu_vcpu *vcpu);
 /* INIT or SIPI pending? Any thread. */
 bool vmmu_lapic_has_init_sipi(struct vmmu_vcpu *vcpu);
+/* KVM_SET_VCPU_EVENTS, KVM_SET_MP_STATE: restore the SIPI vector; pend a SIPI. */
+void vmmu_lapic_set_sipi_vector(struct vmmu_vcpu *vcpu, u8 vector);
+void vmmu_lapic_pend_sipi(struct vmmu_vcpu *vcpu);
+/* An EOI that the user-space I/O APIC must see: its vector. Own thread. */
+bool vmmu_lapic_eoi_exit_pending(struct vmmu_vcpu *vcpu, u8 *vector);
 /* Highest deliverable vector (IRR against PPR) or -1; pure look, any thread. */
 int vmmu_lapic_find_irq(struct vmmu_vcpu *vcpu);
 /* Move it from IRR to ISR and return it, or -1. Own thread. */

@@ -10,6 +10,7 @@
 #include <linux/mutex.h>
 #include <linux/preempt.h>
 #include <linux/rcuwait.h>
+#include <asm/cpufeatures.h>
 #include "vmmu/cpu.h"
 #include "vmmu/emulate.h"
 #include "vmmu/irq.h"
@@ -49,7 +50,11 @@ struct vmmu_cpuid {
 	u64 efer_reserved;
 	u64 xcr0_supported;
 	u8 maxphyaddr;
-	u32 features[16];	/* the words behind vmmu_guest_has() */
+	bool intel;		/* the guest's vendor is neither AMD nor Hygon */
+	u32 features[NCAPINTS];	/* the words behind vmmu_guest_has() */
+	/* CPUID 0xd EBX for the guest's XCR0: standard and compacted; vmmu_cpuid_runtime(). */
+	u32 xsave_size;
+	u32 xsave_compacted_size;
 };
 
 /* Debug registers as the guest sees them, and user space's own (guest debugging). */
@@ -82,6 +87,9 @@ struct vmmu_msrs {
 	u64 misc_features_enables;
 	u64 xss;
 	u64 poll_control;
+	u64 hwcr;
+	u64 de_cfg;
+	u64 osvw[2];		/* length, status */
 };
 
 struct vmmu_clock_vcpu {
@@ -146,6 +154,7 @@ struct vmmu_vcpu {
 	void *hw;			/* the back end's own */
 
 	u64 exits;			/* counted for KVM_GET_STATS_FD */
+	bool ran;			/* KVM_RUN was called: CPUID is settled */
 	bool guest_state_loaded;
 };
 
@@ -163,6 +172,8 @@ void vmmu_vcpu_sipi(struct vmmu_vcpu *vcpu, u8 vector);
 int vmmu_vcpu_run(struct vmmu_vcpu *vcpu);
 /* Is there something that ends a halt? Any thread. */
 bool vmmu_vcpu_runnable(struct vmmu_vcpu *vcpu);
+/* Would KVM_INTERRUPT's vector be taken at once? Own thread. */
+bool vmmu_ready_for_user_irq(struct vmmu_vcpu *vcpu);
 
 /* ---- events: vcpu/event.c; own thread ---- */
 void vmmu_queue_exception(struct vmmu_vcpu *vcpu, u8 vector);
@@ -193,7 +204,11 @@ int vmmu_set_dr(struct vmmu_vcpu *vcpu, int n, u64 val);
 int vmmu_get_dr(struct vmmu_vcpu *vcpu, int n, u64 *val);
 
 /* ---- MSRs: vcpu/msr.c ---- */
-/* 0; 1: #GP; -ENOENT (only with @host): unknown. */
+/*
+ * 0; 1: #GP (KVM_MSR_EXIT_REASON_INVAL); -ENOENT: no such MSR
+ * (KVM_MSR_EXIT_REASON_UNKNOWN, else #GP). @host: for an ioctl of user space.
+ * The filter is the caller's business: vmmu_msr_filter_allows().
+ */
 int vmmu_get_msr(struct vmmu_vcpu *vcpu, u32 index, u64 *val, bool host);
 int vmmu_set_msr(struct vmmu_vcpu *vcpu, u32 index, u64 val, bool host);
 int vmmu_msrs_init(struct vmmu_vcpu *vcpu);
@@ -207,19 +222,35 @@ int vmmu_get_msr_feature(u32 index, u64 *val);
 struct vmmu_msr_filter;
 int vmmu_set_msr_filter(struct vmmu_vm *vm, const struct kvm_msr_filter *filter);
 void vmmu_free_msr_filter(struct vmmu_vm *vm);
+/* CPUID by the guest gets #GP at CPL > 0: the caller knows the CPL. */
+static inline bool vmmu_cpuid_faulting(struct vmmu_vcpu *vcpu)
+{
+	return vcpu->msrs.misc_features_enables & BIT(0);
+}
+
+/* May the guest access @index, as far as KVM_X86_SET_MSR_FILTER goes? vm->srcu held. */
+bool vmmu_msr_filter_allows(struct vmmu_vm *vm, u32 index, bool write);
 int vmmu_setup_mce(struct vmmu_vcpu *vcpu, u64 mcg_cap);
+/* KVM_X86_SET_MCE: 0 or -EINVAL. */
+int vmmu_set_mce(struct vmmu_vcpu *vcpu, const struct kvm_x86_mce *mce);
 #define VMMU_MCE_CAP_SUPPORTED	(MCG_CTL_P | MCG_SER_P)
 #define VMMU_MAX_MCE_BANKS	32
 
 /* ---- CPUID: vcpu/cpuid.c ---- */
 /* KVM_GET_SUPPORTED_CPUID: fills up to @max, returns the count or -E2BIG. */
 int vmmu_supported_cpuid(struct kvm_cpuid_entry2 *entries, int max);
+/* KVM_SET_CPUID2: 0, -E2BIG, -EINVAL, -ENOMEM. @entries are copied and stay the caller's. */
 int vmmu_set_cpuid(struct vmmu_vcpu *vcpu, struct kvm_cpuid_entry2 *entries, int nr);
+/* KVM_GET_CPUID2 of one entry: the bits that mirror other state applied. */
+void vmmu_cpuid_entry_now(struct vmmu_vcpu *vcpu, struct kvm_cpuid_entry2 *e);
+#define VMMU_MAX_CPUID_ENTRIES	256
 void vmmu_free_cpuid(struct vmmu_vcpu *vcpu);
 /* What CPUID gives the guest for (eax, ecx), OSXSAVE etc. applied. */
 void vmmu_cpuid(struct vmmu_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
 /* Does the guest's CPUID have the Linux X86_FEATURE_x (cpufeatures.h; only words that we track)? */
 bool vmmu_guest_has(struct vmmu_vcpu *vcpu, unsigned int x86_feature);
+/* Would KVM_GET_SUPPORTED_CPUID report it? */
+bool vmmu_can(unsigned int x86_feature);
 /* CR4, XCR0 or APIC base changed: the CPUID bits that mirror them are stale. */
 void vmmu_cpuid_runtime(struct vmmu_vcpu *vcpu);
 int vmmu_cpuid_module_init(void);
