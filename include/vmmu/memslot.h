@@ -12,6 +12,7 @@
 
 #include <linux/interval_tree.h>
 #include <linux/mutex.h>
+#include <linux/spinlock.h>
 #include "vmmu/types.h"
 
 #define VMMU_MAX_MEMSLOTS	512
@@ -28,12 +29,21 @@ struct vmmu_memslot {
 	bool invalid;			/* being deleted or moved: faults retry */
 	/* Largest page level that base_gfn and hva have the same alignment for. */
 	u8 max_level;
-	unsigned long *dirty_bitmap;	/* set bits atomically; NULL: not logged */
-	struct vmmu_rmap *rmap;		/* mmu's; NULL until the VM shadows anything */
+	/*
+	 * Set bits atomically; NULL: not logged. As many words again follow the
+	 * bitmap: the buffer between it and user space, under vm->mem.lock.
+	 */
+	unsigned long *dirty_bitmap;
+	/* The mmu's; NULL until the VM shadows anything; changed under vm->mem.lock only. */
+	struct vmmu_rmap *rmap;
 };
 
 struct vmmu_memslots {
-	u64 generation;			/* never repeats in a VM; feeds MMIO SPTEs */
+	/*
+	 * Never repeats in a VM, never 0; feeds MMIO SPTEs. Whoever caches "no slot here"
+	 * stores the generation of the snapshot that it looked into, not a newer one.
+	 */
+	u64 generation;
 	unsigned int nr;
 	atomic_t last_used;		/* index hint, racy by design */
 	/* By host address, for the MMU notifier; nodes live in this snapshot. */
@@ -64,10 +74,17 @@ struct vmmu_memslot_ops {
 
 /* Embedded in struct vmmu_vm. */
 struct vmmu_memslot_vm {
-	struct mutex lock;			/* guards changes and dirty-log reads */
-	struct vmmu_memslots __rcu *slots;	/* read under vm->srcu, written under lock */
+	/*
+	 * Guards changes and dirty-log reads. Waits for readers of vm->srcu under it, so
+	 * it is never taken by a thread that holds vm->srcu. Outside mmap_lock and mmu.lock.
+	 */
+	struct mutex lock;
+	/* A leaf: orders a publication with the counting of invalidations in notifier/. */
+	spinlock_t publish_lock;
+	/* Read under vm->srcu; written under lock and publish_lock. */
+	struct vmmu_memslots __rcu *slots;
 	const struct vmmu_memslot_ops *ops;	/* set before the VM is visible */
-	u64 manual_protect;			/* KVM_DIRTY_LOG_* of MANUAL_DIRTY_LOG_PROTECT2 */
+	u64 manual_protect;	/* KVM_DIRTY_LOG_* of MANUAL_DIRTY_LOG_PROTECT2; lock */
 	unsigned long total_pages;		/* lock */
 };
 
@@ -114,17 +131,17 @@ int vmmu_write_guest(struct vmmu_vm *vm, gpa_t gpa, const void *data, unsigned l
 /* Within one page, no sleeping, no host fault: 0 or -EFAULT. */
 int vmmu_read_guest_atomic(struct vmmu_vm *vm, gpa_t gpa, void *data, unsigned long len);
 /* Compare and swap @bytes (1, 2, 4, 8; naturally aligned) in guest memory:
- * 0 done (dirty marked), 1 the old value differed, -EFAULT. */
+ * 0 done (dirty marked), 1 the old value differed (*@old is what stands there), -EFAULT. */
 int vmmu_cmpxchg_guest(struct vmmu_vm *vm, gpa_t gpa, void *old, const void *new,
 		       unsigned int bytes);
 
 /* A gpa looked up once and used often: the memslot generation keeps it true. */
 struct vmmu_gpa_cache {
-	u64 generation;
+	u64 generation;			/* 0: nothing looked up */
 	gpa_t gpa;
 	unsigned long hva;
 	unsigned long len;
-	struct vmmu_memslot *slot;	/* valid while generation is current */
+	struct vmmu_memslot *slot;	/* valid while generation is current; NULL: spans slots */
 };
 
 int vmmu_gpa_cache_init(struct vmmu_vm *vm, struct vmmu_gpa_cache *c, gpa_t gpa,
@@ -137,8 +154,10 @@ int vmmu_read_guest_cached(struct vmmu_vm *vm, struct vmmu_gpa_cache *c, unsigne
 /* What a host frame is; decides reference counting, dirtying, ageing and memory type. */
 enum vmmu_pfn_kind {
 	VMMU_PFN_RAM,		/* struct page, managed by the kernel */
-	VMMU_PFN_RESERVED,	/* struct page, but PageReserved: neither dirtied nor aged */
-	VMMU_PFN_DEVICE,	/* no struct page, or VM_PFNMAP of such */
+	/* Neither dirtied nor aged: struct page, but PageReserved (the zero page too), or
+	 * mapped by VM_PFNMAP: its driver's, not the page allocator's to account. */
+	VMMU_PFN_RESERVED,
+	VMMU_PFN_DEVICE,	/* no struct page */
 };
 
 enum vmmu_pfn_result {
@@ -146,10 +165,10 @@ enum vmmu_pfn_result {
 	VMMU_PFN_NO_HVA,	/* nothing mapped there, or no permission: -EFAULT to user */
 	VMMU_PFN_HWPOISON,	/* SIGBUS is due */
 	VMMU_PFN_SIGNAL,	/* interrupted by a signal: -EINTR */
-	VMMU_PFN_NEEDS_IO,	/* only with VMMU_GUP_NOWAIT: it would sleep */
+	VMMU_PFN_NEEDS_IO,	/* only with _NOWAIT or _FAST_ONLY: it would sleep */
 };
 
-#define VMMU_GUP_WRITE		BIT(0)	/* writable if possible is tried even on a read */
+#define VMMU_GUP_WRITE		BIT(0)	/* without it too, @writable says if it may be written */
 #define VMMU_GUP_NOWAIT		BIT(1)	/* do not start or wait for I/O */
 #define VMMU_GUP_FAST_ONLY	BIT(2)	/* never sleep */
 
@@ -163,11 +182,12 @@ enum vmmu_pfn_kind vmmu_pfn_kind(unsigned long pfn);
 /*
  * vmmu_hva_to_pfn() - the frame behind @hva, no reference held on return
  *
- * The caller took the notifier sequence before and re-checks it under mmu.lock.
+ * The caller took the notifier sequence before and re-checks it under mmu.lock. current->mm
+ * is the VM's. Sleeps, unless VMMU_GUP_FAST_ONLY.
  */
 enum vmmu_pfn_result vmmu_hva_to_pfn(unsigned long hva, unsigned int gup, struct vmmu_pfn *out);
-/* Fast-only batch for prefetch: how many of @n pages from @hva on were present; no reference
- * is held. @write: only writable ones. Never sleeps. */
+/* Fast-only batch for prefetch: how many of @n pages from @hva on were present, up to the
+ * first that was not; no reference is held. @write: only writable ones. Never sleeps. */
 int vmmu_hva_to_pfns_fast(unsigned long hva, int n, bool write, unsigned long *pfns);
 /* The level at which the host maps @hva now in vm->mm (VMMU_LEVEL_4K..1G); a hint to
  * re-check with the notifier sequence. Never sleeps. */
