@@ -323,10 +323,8 @@ int vmmu_get_mp_state(struct vmmu_vcpu *vcpu, struct kvm_mp_state *mp)
 	int r = 0;
 
 	/* What arrived but was not acted on yet belongs to the state. */
-	vmmu_srcu_lock(vcpu);
 	if (vcpu->apic && vmmu_lapic_has_init_sipi(vcpu))
 		r = vmmu_lapic_accept_init_sipi(vcpu);
-	vmmu_srcu_unlock(vcpu);
 	if (r < 0)
 		return r;
 	mp->mp_state = vcpu->mp_state;

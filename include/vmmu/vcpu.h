@@ -10,6 +10,7 @@
 #include <linux/mutex.h>
 #include <linux/preempt.h>
 #include <linux/rcuwait.h>
+#include <asm/mce.h>
 #include <asm/cpufeatures.h>
 #include "vmmu/cpu.h"
 #include "vmmu/emulate.h"

@@ -36,7 +36,6 @@ struct vmmu_vm {
 	struct mutex lock;	/* vCPU creation, irqchip mode, capabilities */
 	struct srcu_struct srcu;	/* slots, I/O bus, routing, MSR filter */
 	bool dead;		/* set once by vmmu_vm_kill() */
-	struct list_head link;	/* vmmu_vm_list */
 
 	struct xarray vcpus;	/* index -> vcpu; written under lock, never removed while users */
 	unsigned int nr_vcpus;	/* lock; published after the xarray entry */

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What KVM_CHECK_EXTENSION answers and KVM_ENABLE_CAP switches on.
+ *
+ * A capability stands in the table when what it promises works, never before.
+ */
+#include "vmmu/vm.h"
+#include "ioctl.h"
+
+#define MSR_EXIT_REASONS (KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | \
+			  KVM_MSR_EXIT_REASON_FILTER)
+#define MANUAL_PROTECT (KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET)
+
+static long nr_vcpus_recommended(void)
+{
+	return min_t(long, num_online_cpus(), VMMU_MAX_VCPUS);
+}
+
+static long xsave2_size(void)
+{
+	return vmmu_xsave_size();
+}
+
+static const struct {
+	u16 cap;
+	u32 value;
+	long (*ask)(void);	/* instead of value */
+} caps[] = {
+	{ KVM_CAP_USER_MEMORY, 1 },
+	{ KVM_CAP_USER_MEMORY2, 1 },
+	{ KVM_CAP_DESTROY_MEMORY_REGION_WORKS, 1 },
+	{ KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, 1 },
+	{ KVM_CAP_READONLY_MEM, 1 },
+	{ KVM_CAP_SYNC_MMU, 1 },
+	{ KVM_CAP_NR_MEMSLOTS, VMMU_MAX_MEMSLOTS },
+	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, MANUAL_PROTECT },
+	{ KVM_CAP_NR_VCPUS, 0, nr_vcpus_recommended },
+	{ KVM_CAP_MAX_VCPUS, VMMU_MAX_VCPUS },
+	{ KVM_CAP_MAX_VCPU_ID, VMMU_MAX_VCPU_ID },
+	{ KVM_CAP_SET_TSS_ADDR, 1 },
+	{ KVM_CAP_SET_IDENTITY_MAP_ADDR, 1 },
+	{ KVM_CAP_EXT_CPUID, 1 },
+	{ KVM_CAP_NOP_IO_DELAY, 1 },
+	{ KVM_CAP_MP_STATE, 1 },
+	{ KVM_CAP_SPLIT_IRQCHIP, 1 },
+	{ KVM_CAP_IRQ_ROUTING, 4096 },
+	{ KVM_CAP_SIGNAL_MSI, 1 },
+	{ KVM_CAP_IRQFD, 1 },
+	{ KVM_CAP_IOEVENTFD, 1 },
+	{ KVM_CAP_IOEVENTFD_ANY_LENGTH, 1 },
+	{ KVM_CAP_IOEVENTFD_NO_LENGTH, 1 },
+	{ KVM_CAP_X2APIC_API, KVM_X2APIC_API_USE_32BIT_IDS |
+			      KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK },
+	{ KVM_CAP_TSC_DEADLINE_TIMER, 1 },
+	{ KVM_CAP_USER_NMI, 1 },
+	{ KVM_CAP_MCE, VMMU_MAX_MCE_BANKS },
+	{ KVM_CAP_ADJUST_CLOCK, KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC },
+	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
+	{ KVM_CAP_GET_TSC_KHZ, 1 },
+	{ KVM_CAP_INTERNAL_ERROR_DATA, 1 },
+	{ KVM_CAP_VCPU_EVENTS, 1 },
+	{ KVM_CAP_EXCEPTION_PAYLOAD, 1 },
+	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1 },
+	{ KVM_CAP_DEBUGREGS, 1 },
+	{ KVM_CAP_X86_ROBUST_SINGLESTEP, 1 },
+	{ KVM_CAP_XSAVE, 1 },
+	{ KVM_CAP_XSAVE2, 0, xsave2_size },
+	{ KVM_CAP_XCRS, 1 },
+	{ KVM_CAP_SREGS2, 1 },
+	{ KVM_CAP_GET_MSR_FEATURES, 1 },
+	{ KVM_CAP_X86_USER_SPACE_MSR, MSR_EXIT_REASONS },
+	{ KVM_CAP_X86_MSR_FILTER, 1 },
+	{ KVM_CAP_SYS_ATTRIBUTES, 1 },
+	{ KVM_CAP_IMMEDIATE_EXIT, 1 },
+	{ KVM_CAP_ENABLE_CAP_VM, 1 },
+	{ KVM_CAP_CHECK_EXTENSION_VM, 1 },
+};
+
+/**
+ * vmmu_check_extension() - KVM_CHECK_EXTENSION
+ * @vm: the VM or NULL for the device; the answers are the same
+ * @cap: KVM_CAP_*
+ *
+ * Return: the capability's value, 0 when we do not have it.
+ */
+long vmmu_check_extension(struct vmmu_vm *vm, unsigned long cap)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(caps); i++)
+		if (caps[i].cap == cap)
+			return caps[i].ask ? caps[i].ask() : caps[i].value;
+	return 0;
+}
+
+/* ---- KVM_ENABLE_CAP ---- */
+
+static int enable_split_irqchip(struct vmmu_vm *vm, u64 arg)
+{
+	return vmmu_irqchip_split(vm, arg);
+}
+
+static int enable_manual_protect(struct vmmu_vm *vm, u64 arg)
+{
+	/* INITIALLY_SET means something only together with ENABLE. */
+	if (arg & ~(u64)MANUAL_PROTECT ||
+	    ((arg & KVM_DIRTY_LOG_INITIALLY_SET) && !(arg & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE)))
+		return -EINVAL;
+	guard(mutex)(&vm->mem.lock);
+	vm->mem.manual_protect = arg;
+	return 0;
+}
+
+static int enable_exception_payload(struct vmmu_vm *vm, u64 arg)
+{
+	vm->exception_payload = arg;
+	return 0;
+}
+
+static int enable_triple_fault_event(struct vmmu_vm *vm, u64 arg)
+{
+	vm->triple_fault_event = arg;
+	return 0;
+}
+
+static int enable_user_space_msr(struct vmmu_vm *vm, u64 arg)
+{
+	if (arg & ~(u64)MSR_EXIT_REASONS)
+		return -EINVAL;
+	WRITE_ONCE(vm->user_space_msr, arg);
+	return 0;
+}
+
+static int enable_max_vcpu_id(struct vmmu_vm *vm, u64 arg)
+{
+	if (!arg || arg > VMMU_MAX_VCPU_ID)
+		return -EINVAL;
+	if (vm->max_vcpu_id)
+		return vm->max_vcpu_id == arg ? 0 : -EINVAL;
+	if (vm->nr_vcpus)
+		return -EINVAL;
+	vm->max_vcpu_id = arg;
+	return 0;
+}
+
+static int enable_x2apic_api(struct vmmu_vm *vm, u64 arg)
+{
+	if (arg & ~(u64)(KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK))
+		return -EINVAL;
+	if (arg & KVM_X2APIC_API_USE_32BIT_IDS)
+		vm->irq.x2apic_format = true;
+	if (arg & KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
+		vm->irq.x2apic_no_broadcast_quirk = true;
+	return 0;
+}
+
+static const struct {
+	u16 cap;
+	bool unlocked;	/* takes its own lock, not vm->lock */
+	int (*enable)(struct vmmu_vm *vm, u64 arg);
+} enables[] = {
+	{ KVM_CAP_SPLIT_IRQCHIP, false, enable_split_irqchip },
+	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, true, enable_manual_protect },
+	{ KVM_CAP_EXCEPTION_PAYLOAD, false, enable_exception_payload },
+	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, false, enable_triple_fault_event },
+	{ KVM_CAP_X86_USER_SPACE_MSR, false, enable_user_space_msr },
+	{ KVM_CAP_MAX_VCPU_ID, false, enable_max_vcpu_id },
+	{ KVM_CAP_X2APIC_API, false, enable_x2apic_api },
+};
+
+/**
+ * vmmu_vm_enable_cap() - KVM_ENABLE_CAP on a VM
+ * @vm: the VM
+ * @cap: the ioctl's argument
+ *
+ * Takes vm->lock. Return: 0 or errno; -EINVAL for one that cannot be enabled.
+ */
+int vmmu_vm_enable_cap(struct vmmu_vm *vm, const struct kvm_enable_cap *cap)
+{
+	int i;
+
+	if (cap->flags)
+		return -EINVAL;
+	for (i = 0; i < ARRAY_SIZE(enables); i++) {
+		if (enables[i].cap != cap->cap)
+			continue;
+		if (enables[i].unlocked)
+			return enables[i].enable(vm, cap->args[0]);
+		guard(mutex)(&vm->lock);
+		return enables[i].enable(vm, cap->args[0]);
+	}
+	return -EINVAL;
+}
