@@ -45,10 +45,10 @@ static long vcpu_run(struct vmmu_vcpu *vcpu, unsigned long arg)
 
 /* ---- plain structures: one macro writes the copying around a getter or setter ---- */
 
-#define VCPU_GET(name, type)							\
+#define VCPU_GET(name, tag)							\
 static long vcpu_get_##name(struct vmmu_vcpu *vcpu, unsigned long arg)		\
 {										\
-	type *val __free(kfree) = kzalloc(sizeof(*val), GFP_KERNEL);		\
+	struct tag *val __free(kfree) = kzalloc(sizeof(*val), GFP_KERNEL);		\
 										\
 	if (!val)								\
 		return -ENOMEM;							\
@@ -56,10 +56,10 @@ static long vcpu_get_##name(struct vmmu_vcpu *vcpu, unsigned long arg)		\
 	return copy_to_user((void __user *)arg, val, sizeof(*val)) ? -EFAULT : 0; \
 }
 
-#define VCPU_TRY_GET(name, type)						\
+#define VCPU_TRY_GET(name, tag)						\
 static long vcpu_get_##name(struct vmmu_vcpu *vcpu, unsigned long arg)		\
 {										\
-	type *val __free(kfree) = kzalloc(sizeof(*val), GFP_KERNEL);		\
+	struct tag *val __free(kfree) = kzalloc(sizeof(*val), GFP_KERNEL);		\
 	int r;									\
 										\
 	if (!val)								\
@@ -70,10 +70,10 @@ static long vcpu_get_##name(struct vmmu_vcpu *vcpu, unsigned long arg)		\
 	return copy_to_user((void __user *)arg, val, sizeof(*val)) ? -EFAULT : 0; \
 }
 
-#define VCPU_SET(name, type)							\
+#define VCPU_SET(name, tag)							\
 static long vcpu_set_##name(struct vmmu_vcpu *vcpu, unsigned long arg)		\
 {										\
-	type *val __free(kfree) = memdup_user((void __user *)arg, sizeof(*val));	\
+	struct tag *val __free(kfree) = memdup_user((void __user *)arg, sizeof(*val));	\
 										\
 	if (IS_ERR(val))							\
 		return PTR_ERR(no_free_ptr(val));				\
@@ -87,21 +87,21 @@ static int set_regs(struct vmmu_vcpu *vcpu, const struct kvm_regs *regs)
 }
 
 #define vmmu_set_regs set_regs
-VCPU_GET(regs, struct kvm_regs)
-VCPU_SET(regs, struct kvm_regs)
+VCPU_GET(regs, kvm_regs)
+VCPU_SET(regs, kvm_regs)
 #undef vmmu_set_regs
-VCPU_GET(sregs, struct kvm_sregs)
-VCPU_SET(sregs, struct kvm_sregs)
-VCPU_GET(sregs2, struct kvm_sregs2)
-VCPU_SET(sregs2, struct kvm_sregs2)
-VCPU_TRY_GET(fpu, struct kvm_fpu)
-VCPU_SET(fpu, struct kvm_fpu)
-VCPU_GET(events, struct kvm_vcpu_events)
-VCPU_SET(events, struct kvm_vcpu_events)
-VCPU_GET(debugregs, struct kvm_debugregs)
-VCPU_SET(debugregs, struct kvm_debugregs)
-VCPU_TRY_GET(mp_state, struct kvm_mp_state)
-VCPU_SET(mp_state, struct kvm_mp_state)
+VCPU_GET(sregs, kvm_sregs)
+VCPU_SET(sregs, kvm_sregs)
+VCPU_GET(sregs2, kvm_sregs2)
+VCPU_SET(sregs2, kvm_sregs2)
+VCPU_TRY_GET(fpu, kvm_fpu)
+VCPU_SET(fpu, kvm_fpu)
+VCPU_GET(events, kvm_vcpu_events)
+VCPU_SET(events, kvm_vcpu_events)
+VCPU_GET(debugregs, kvm_debugregs)
+VCPU_SET(debugregs, kvm_debugregs)
+VCPU_TRY_GET(mp_state, kvm_mp_state)
+VCPU_SET(mp_state, kvm_mp_state)
 
 /* ---- FPU in its larger forms ---- */
 
@@ -132,9 +132,10 @@ static long vcpu_get_xsave2(struct vmmu_vcpu *vcpu, unsigned long arg)
 
 static long vcpu_set_xsave(struct vmmu_vcpu *vcpu, unsigned long arg)
 {
+	void *buf __free(kvfree) = NULL;
 	u32 size = vmmu_xsave_size();
-	void *buf __free(kvfree) = vmemdup_user((void __user *)arg, size);
 
+	buf = vmemdup_user((void __user *)arg, size);
 	if (IS_ERR(buf))
 		return PTR_ERR(no_free_ptr(buf));
 	return vmmu_set_xsave(vcpu, buf, size);

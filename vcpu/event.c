@@ -194,17 +194,16 @@ static bool inject_old_event(struct vmmu_vcpu *vcpu)
 {
 	struct vmmu_event *ev = &vcpu->event;
 
-	if (ev->exception.injected) {
+	if (ev->exception.injected)
 		vmmu_cpu->inject_exception(vcpu);
-	} else if (ev->exception.pending) {
+	else if (ev->exception.pending)
 		inject_new_exception(vcpu);
-	} else if (ev->nmi_injected) {
+	else if (ev->nmi_injected)
 		vmmu_cpu->inject_nmi(vcpu);
-	} else if (ev->interrupt.injected) {
+	else if (ev->interrupt.injected)
 		vmmu_cpu->inject_irq(vcpu);
-	} else {
+	else
 		return false;
-	}
 	return true;
 }
 

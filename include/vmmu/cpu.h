@@ -26,7 +26,8 @@ struct vmmu_cpu_caps {
 extern struct vmmu_cpu_caps vmmu_cpu_caps;
 
 struct vmmu_cpu_ops {
-	const char *name;	/* "SVM" or "VMX" */
+	const char *name;	/* "AMD-V" or "VT-x": for messages */
+	const char *rival;	/* the in-tree module that would own it */
 
 	/* ---- module life, process context, may sleep ---- */
 	/* Does this CPU type have us? No message when it does not. */
@@ -37,7 +38,8 @@ struct vmmu_cpu_ops {
 
 	/* ---- per CPU, interrupts off ---- */
 	/* 0 when nobody owns the extension on this CPU and the firmware allows it, else
-	 * -EBUSY or -EOPNOTSUPP; prints nothing. */
+	 * -EBUSY or -EOPNOTSUPP; prints nothing.
+	 */
 	int (*probe)(void);
 	int (*enable)(void);
 	void (*disable)(void);
@@ -48,7 +50,8 @@ struct vmmu_cpu_ops {
 	int (*vcpu_create)(struct vmmu_vcpu *vcpu);
 	void (*vcpu_destroy)(struct vmmu_vcpu *vcpu);
 	/* Architectural state after RESET (@init false) or INIT (@init true): segments, control
-	 * registers, EFER, descriptor tables, dr7, rflags; not GPRs, LAPIC or MSRs of other rooms. */
+	 * registers, EFER, descriptor tables, dr7, rflags; not GPRs, LAPIC or MSRs of other rooms.
+	 */
 	void (*vcpu_reset)(struct vmmu_vcpu *vcpu, bool init);
 
 	/* ---- preemption off: this CPU starts or stops being the vCPU's ---- */
@@ -65,16 +68,17 @@ struct vmmu_cpu_ops {
 	 * before it returns or in host_event().
 	 */
 	void (*enter)(struct vmmu_vcpu *vcpu);
-	/* Interrupts off, after enter(): deliver to the host what exited for it (NMI on VT-x, #MC). */
+	/* Interrupts off, after enter(): give the host what exited for it (NMI on VT-x, #MC). */
 	void (*host_event)(struct vmmu_vcpu *vcpu);
 	/* Read back the event whose delivery the exit cut short: fills vcpu->event for
-	 * re-injection. Interrupts on. */
+	 * re-injection. Interrupts on.
+	 */
 	void (*complete_events)(struct vmmu_vcpu *vcpu);
 	/* 1: resume the guest; 0: exit to user space, vcpu->run filled; <0: errno. May sleep. */
 	int (*handle_exit)(struct vmmu_vcpu *vcpu);
 
 	/* ---- events ---- */
-	/* True when the guest can take an interrupt/NMI right now (IF, shadow, GIF, no injection). */
+	/* Can the guest take an interrupt/NMI right now (IF, shadow, GIF, no injection)? */
 	bool (*irq_allowed)(struct vmmu_vcpu *vcpu);
 	bool (*nmi_allowed)(struct vmmu_vcpu *vcpu);
 	/* Write the vcpu->event.interrupt / .exception / NMI into the entry's injection field. */
@@ -116,14 +120,16 @@ struct vmmu_cpu_ops {
 	void (*set_gdt)(struct vmmu_vcpu *vcpu, const struct kvm_dtable *dt);
 	/* Debug registers: vcpu->dbg is the guest's truth when the guest's are not loaded.
 	 * sync_dr copies DR0-3, DR6, DR7 back when the guest owned them; set_dr7 sets the
-	 * effective DR7/DR6 from vcpu->dbg (guest debugging by user space included). */
+	 * effective DR7/DR6 from vcpu->dbg (guest debugging by user space included).
+	 */
 	void (*sync_dr)(struct vmmu_vcpu *vcpu);
 	void (*set_dr7)(struct vmmu_vcpu *vcpu);
 	/* Exceptions and events to intercept changed (guest debugging): recompute. */
 	void (*update_intercepts)(struct vmmu_vcpu *vcpu);
 
 	/* MSRs that live in the VMCB/VMCS or belong to the back end. 0; -ENOENT: not
-	 * ours, ask vcpu/msr.c's table; 1: #GP. */
+	 * ours, ask vcpu/msr.c's table; 1: #GP.
+	 */
 	int (*get_msr)(struct vmmu_vcpu *vcpu, u32 index, u64 *val);
 	int (*set_msr)(struct vmmu_vcpu *vcpu, u32 index, u64 val, bool host);
 	/* vCPU CPUID was set: adjust intercepts to what the guest may see. */

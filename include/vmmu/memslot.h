@@ -63,8 +63,10 @@ struct vmmu_memslot_ops {
 			      struct vmmu_memslot *new);
 	/* A new generation was published. */
 	void (*generation)(struct vmmu_vm *vm, u64 generation);
-	/* Make the pages of @mask (bit n: @gfn + n) of @slot fault on write again.
-	 * Returns whether a flush is owed. Sleeps not; takes mmu.lock. */
+	/*
+	 * Make the pages of @mask (bit n: @gfn + n) of @slot fault on write again.
+	 * Returns whether a flush is owed. Sleeps not; takes mmu.lock.
+	 */
 	bool (*write_protect)(struct vmmu_vm *vm, struct vmmu_memslot *slot, gfn_t gfn,
 			      unsigned long mask);
 	void (*flush)(struct vmmu_vm *vm, struct vmmu_memslot *slot);
@@ -96,11 +98,10 @@ struct vmmu_memslots *vmmu_memslots(struct vmmu_vm *vm);
 /* The slot of @gfn or NULL (an invalid slot is returned; callers check). vm->srcu held. */
 struct vmmu_memslot *vmmu_gfn_to_slot(struct vmmu_vm *vm, gfn_t gfn);
 
-/* Every slot ref whose [hva, ...] meets [start, last] (inclusive), aliases too. */
-#define vmmu_for_each_slot_in_hva_range(node, slots, start, last)		\
-	for (node = interval_tree_iter_first(&(slots)->hva_tree, start, last);	\
-	     node; node = interval_tree_iter_next(node, start, last))
-
+/*
+ * The slot of a node of vmmu_memslots.hva_tree. interval_tree_iter_first() and _next() find
+ * every one that meets a range of host addresses, aliases too.
+ */
 static inline struct vmmu_memslot *vmmu_hva_node_slot(struct interval_tree_node *node)
 {
 	return container_of(node, struct vmmu_memslot_ref, hva_node)->slot;
@@ -130,8 +131,10 @@ int vmmu_read_guest(struct vmmu_vm *vm, gpa_t gpa, void *data, unsigned long len
 int vmmu_write_guest(struct vmmu_vm *vm, gpa_t gpa, const void *data, unsigned long len);
 /* Within one page, no sleeping, no host fault: 0 or -EFAULT. */
 int vmmu_read_guest_atomic(struct vmmu_vm *vm, gpa_t gpa, void *data, unsigned long len);
-/* Compare and swap @bytes (1, 2, 4, 8; naturally aligned) in guest memory:
- * 0 done (dirty marked), 1 the old value differed (*@old is what stands there), -EFAULT. */
+/*
+ * Compare and swap @bytes (1, 2, 4, 8; naturally aligned) in guest memory:
+ * 0 done (dirty marked), 1 the old value differed (*@old is what stands there), -EFAULT.
+ */
 int vmmu_cmpxchg_guest(struct vmmu_vm *vm, gpa_t gpa, void *old, const void *new,
 		       unsigned int bytes);
 
@@ -154,8 +157,10 @@ int vmmu_read_guest_cached(struct vmmu_vm *vm, struct vmmu_gpa_cache *c, unsigne
 /* What a host frame is; decides reference counting, dirtying, ageing and memory type. */
 enum vmmu_pfn_kind {
 	VMMU_PFN_RAM,		/* struct page, managed by the kernel */
-	/* Neither dirtied nor aged: struct page, but PageReserved (the zero page too), or
-	 * mapped by VM_PFNMAP: its driver's, not the page allocator's to account. */
+	/*
+	 * Neither dirtied nor aged: struct page, but PageReserved (the zero page too), or
+	 * mapped by VM_PFNMAP: its driver's, not the page allocator's to account.
+	 */
 	VMMU_PFN_RESERVED,
 	VMMU_PFN_DEVICE,	/* no struct page */
 };
@@ -186,11 +191,15 @@ enum vmmu_pfn_kind vmmu_pfn_kind(unsigned long pfn);
  * is the VM's. Sleeps, unless VMMU_GUP_FAST_ONLY.
  */
 enum vmmu_pfn_result vmmu_hva_to_pfn(unsigned long hva, unsigned int gup, struct vmmu_pfn *out);
-/* Fast-only batch for prefetch: how many of @n pages from @hva on were present, up to the
- * first that was not; no reference is held. @write: only writable ones. Never sleeps. */
+/*
+ * Fast-only batch for prefetch: how many of @n pages from @hva on were present, up to the
+ * first that was not; no reference is held. @write: only writable ones. Never sleeps.
+ */
 int vmmu_hva_to_pfns_fast(unsigned long hva, int n, bool write, unsigned long *pfns);
-/* The level at which the host maps @hva now in vm->mm (VMMU_LEVEL_4K..1G); a hint to
- * re-check with the notifier sequence. Never sleeps. */
+/*
+ * The level at which the host maps @hva now in vm->mm (VMMU_LEVEL_4K..1G); a hint to
+ * re-check with the notifier sequence. Never sleeps.
+ */
 int vmmu_host_level(struct vmmu_vm *vm, unsigned long hva);
 
 #endif

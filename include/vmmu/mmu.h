@@ -74,7 +74,8 @@ struct vmmu_gfn_range {
 /* mmu.lock held for write. Returns whether a flush is owed (flush before unlock). */
 bool vmmu_mmu_unmap_range(struct vmmu_vm *vm, const struct vmmu_gfn_range *range, bool flush);
 /* Clear (test only: @clear false) accessed state; returns whether any was young.
- * mmu.lock held for write (or read where the mmu says so). */
+ * mmu.lock held for write (or read where the mmu says so).
+ */
 bool vmmu_mmu_age_range(struct vmmu_vm *vm, const struct vmmu_gfn_range *range, bool clear);
 /* Everything goes: mm release, VM death. Sleeps. */
 void vmmu_mmu_zap_all(struct vmmu_vm *vm);
