@@ -48,7 +48,7 @@ static long vcpu_run(struct vmmu_vcpu *vcpu, unsigned long arg)
 #define VCPU_GET(name, tag)							\
 static long vcpu_get_##name(struct vmmu_vcpu *vcpu, unsigned long arg)		\
 {										\
-	struct tag *val __free(kfree) = kzalloc(sizeof(*val), GFP_KERNEL);		\
+	struct kvm_##tag *val __free(kfree) = kzalloc(sizeof(*val), GFP_KERNEL);		\
 										\
 	if (!val)								\
 		return -ENOMEM;							\
@@ -59,7 +59,7 @@ static long vcpu_get_##name(struct vmmu_vcpu *vcpu, unsigned long arg)		\
 #define VCPU_TRY_GET(name, tag)						\
 static long vcpu_get_##name(struct vmmu_vcpu *vcpu, unsigned long arg)		\
 {										\
-	struct tag *val __free(kfree) = kzalloc(sizeof(*val), GFP_KERNEL);		\
+	struct kvm_##tag *val __free(kfree) = kzalloc(sizeof(*val), GFP_KERNEL);		\
 	int r;									\
 										\
 	if (!val)								\
@@ -73,7 +73,7 @@ static long vcpu_get_##name(struct vmmu_vcpu *vcpu, unsigned long arg)		\
 #define VCPU_SET(name, tag)							\
 static long vcpu_set_##name(struct vmmu_vcpu *vcpu, unsigned long arg)		\
 {										\
-	struct tag *val __free(kfree) = memdup_user((void __user *)arg, sizeof(*val));	\
+	struct kvm_##tag *val __free(kfree) = memdup_user((void __user *)arg, sizeof(*val));	\
 										\
 	if (IS_ERR(val))							\
 		return PTR_ERR(no_free_ptr(val));				\
@@ -87,21 +87,21 @@ static int set_regs(struct vmmu_vcpu *vcpu, const struct kvm_regs *regs)
 }
 
 #define vmmu_set_regs set_regs
-VCPU_GET(regs, kvm_regs)
-VCPU_SET(regs, kvm_regs)
+VCPU_GET(regs, regs)
+VCPU_SET(regs, regs)
 #undef vmmu_set_regs
-VCPU_GET(sregs, kvm_sregs)
-VCPU_SET(sregs, kvm_sregs)
-VCPU_GET(sregs2, kvm_sregs2)
-VCPU_SET(sregs2, kvm_sregs2)
-VCPU_TRY_GET(fpu, kvm_fpu)
-VCPU_SET(fpu, kvm_fpu)
-VCPU_GET(events, kvm_vcpu_events)
-VCPU_SET(events, kvm_vcpu_events)
-VCPU_GET(debugregs, kvm_debugregs)
-VCPU_SET(debugregs, kvm_debugregs)
-VCPU_TRY_GET(mp_state, kvm_mp_state)
-VCPU_SET(mp_state, kvm_mp_state)
+VCPU_GET(sregs, sregs)
+VCPU_SET(sregs, sregs)
+VCPU_GET(sregs2, sregs2)
+VCPU_SET(sregs2, sregs2)
+VCPU_TRY_GET(fpu, fpu)
+VCPU_SET(fpu, fpu)
+VCPU_GET(events, vcpu_events)
+VCPU_SET(events, vcpu_events)
+VCPU_GET(debugregs, debugregs)
+VCPU_SET(debugregs, debugregs)
+VCPU_TRY_GET(mp_state, mp_state)
+VCPU_SET(mp_state, mp_state)
 
 /* ---- FPU in its larger forms ---- */
 
