@@ -52,6 +52,7 @@
 #define X86_CR4_TSD	(1ul << 2)
 #define X86_CR4_PSE	(1ul << 4)
 #define X86_CR4_PAE	(1ul << 5)
+#define X86_CR4_MCE	(1ul << 6)
 #define X86_CR4_PGE	(1ul << 7)
 #define X86_CR4_OSFXSR	(1ul << 9)
 #define X86_CR4_OSXMMEXCPT	(1ul << 10)
@@ -113,12 +114,14 @@ struct guest_frame {
 struct guest_cpu {
 	struct guest_cpu *self;		/* offset 0: this_cpu() */
 	uint64_t fixup;			/* offset 8: where guest_try() goes on */
+	uint64_t kernel_rsp;		/* offset 16: of guest_user_call() */
 	uint64_t vector, error, rip, cr2;	/* the last trap of guest_try() */
 	uint64_t id;
 	uint64_t count[256];		/* for handlers that only count */
 };
 
 static_assert(offsetof(struct guest_cpu, fixup) == 8, "guest_try() knows");
+static_assert(offsetof(struct guest_cpu, kernel_rsp) == 16, "trap.S knows");
 
 extern struct guest_cpu guest_cpus[GUEST_MAX_VCPUS];
 
@@ -128,6 +131,9 @@ extern void (*guest_handler[256])(struct guest_frame *frame);
 void guest_trap(struct guest_frame *frame);
 /* A handler that adds one to this_cpu()->count[vector]. */
 void guest_count(struct guest_frame *frame);
+
+/* Call @fn at CPL 3, on the same stack. */
+void guest_user_call(void (*fn)(void));
 
 static inline struct guest_cpu *this_cpu(void)
 {

@@ -163,9 +163,10 @@ void vcpu_long(struct vcpu *v, void *fn, uint64_t arg)
 	*(uint64_t *)guest_hva(g, r.rsp) = (uint64_t)guest_return;
 
 	s.cs = segment(SEL_CODE64, 11, 0);
-	s.ds = segment(SEL_DATA, 3, 0);
+	s.ss = segment(SEL_DATA, 3, 0);
+	/* Usable at CPL 3 too, lest IRET makes them null. */
+	s.ds = segment(SEL_USER_DATA, 3, 3);
 	s.es = s.ds;
-	s.ss = s.ds;
 	s.fs = s.ds;
 	s.gs = s.ds;
 	s.gs.base = (uint64_t)&guest_cpus[v->id];

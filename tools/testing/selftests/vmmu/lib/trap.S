@@ -61,4 +61,35 @@ guest_return:
 	out	%al, $0x11
 	jmp	guest_return
 
+/* guest_user_call(fn): CPL 3 returns by INT3, which guest_trap() knows. */
+	.globl	guest_user_call, guest_user_int3, guest_user_done
+guest_user_call:
+	push	%rbx
+	push	%rbp
+	push	%r12
+	push	%r13
+	push	%r14
+	push	%r15
+	mov	%rsp, %gs:16
+	lea	-520(%rsp), %rax
+	and	$-16, %rax
+	sub	$8, %rax
+	movq	$guest_user_int3, (%rax)
+	pushq	$0x23
+	push	%rax
+	pushfq
+	pushq	$0x1b
+	push	%rdi
+	iretq
+guest_user_int3:
+	int3
+guest_user_done:
+	pop	%r15
+	pop	%r14
+	pop	%r13
+	pop	%r12
+	pop	%rbp
+	pop	%rbx
+	ret
+
 	.section .note.GNU-stack, "", @progbits

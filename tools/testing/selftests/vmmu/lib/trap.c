@@ -9,6 +9,8 @@
 struct guest_cpu guest_cpus[GUEST_MAX_VCPUS];
 void (*guest_handler[256])(struct guest_frame *frame);
 
+extern char guest_user_done[];
+
 void guest_trap(struct guest_frame *frame)
 {
 	struct guest_cpu *cpu = this_cpu();
@@ -21,6 +23,13 @@ void guest_trap(struct guest_frame *frame)
 		cpu->cr2 = cr2;
 		frame->rip = cpu->fixup;
 		cpu->fixup = 0;
+		return;
+	}
+	if (frame->vector == BP_VECTOR && (frame->cs & 3) &&
+	    frame->rip == (uint64_t)guest_user_done) {
+		frame->cs = SEL_CODE64;
+		frame->ss = SEL_DATA;
+		frame->rsp = cpu->kernel_rsp;
 		return;
 	}
 	if (guest_handler[frame->vector]) {
