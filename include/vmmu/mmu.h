@@ -10,18 +10,37 @@
 #ifndef VMMU_MMU_H
 #define VMMU_MMU_H
 
-#include <linux/list.h>
+#include <linux/atomic.h>
 #include <linux/spinlock.h>
 #include "vmmu/memslot.h"
 #include "vmmu/types.h"
 
+struct vmmu_sp;
+struct vmmu_spte_format;
+
+#ifdef VMMU_AUDIT
+/* The ledger of flushes; mmu/audit.h says how it is kept. */
+struct vmmu_audit_vm {
+	atomic64_t owed;	/* the newest ticket drawn */
+	atomic64_t paid;	/* all tickets up to here are paid */
+	u64 handed_over;	/* mmu.lock for write: the newest that a caller was told to pay */
+	unsigned long next;	/* jiffies: no walk of the whole VM before; racy by design */
+};
+#endif
+
 /* Embedded in struct vmmu_vm. The mmu room owns the fields. */
 struct vmmu_mmu_vm {
 	rwlock_t lock;
-	struct vmmu_sp *tdp_root;	/* lock; the one root of a TDP VM */
-	u64 mmio_generation;		/* of the newest memslots; read without lock */
-	atomic_long_t nr_pages;		/* page-table pages in use */
-	struct list_head free_list;
+	const struct vmmu_spte_format *format;	/* constant */
+	u8 root_level;			/* constant: depth of the tables */
+	struct vmmu_sp *tdp_root;	/* constant: the one root of a TDP VM */
+	u64 mmio_generation;		/* vm->mem.lock; of the newest memslots */
+	atomic_long_t nr_pages;		/* page-table pages in use, the root too */
+	/* Leaf SPTEs by level: [VMMU_LEVEL_4K..VMMU_LEVEL_1G]. For statistics and the auditor. */
+	atomic_long_t leaves[VMMU_LEVEL_1G + 1];
+#ifdef VMMU_AUDIT
+	struct vmmu_audit_vm audit;
+#endif
 };
 
 /* Embedded in struct vmmu_vcpu. */
@@ -30,24 +49,43 @@ struct vmmu_mmu_vcpu {
 	/* Page-table pages set aside before taking mmu.lock; vcpu->mutex. */
 	struct vmmu_sp *cache[8];
 	int nr_cached;
-	/* The gpa and gva of the last MMIO access, so that the emulator need not walk. */
-	gpa_t mmio_gpa;
-	bool mmio_gpa_valid;
 };
 
+/* Process context, may sleep. 0 or -ENOMEM. */
 int vmmu_mmu_module_init(void);
+/* Process context, may sleep (waits for RCU). No VM exists. */
 void vmmu_mmu_module_exit(void);
+
+/**
+ * vmmu_mmu_vm_init() - give a new VM its root
+ * @vm: zeroed; vmmu_cpu_caps is final
+ *
+ * Before memslots and the notifier are set up. May sleep.
+ *
+ * Return: 0, -ENOMEM, -EOPNOTSUPP (no two-dimensional paging on this host).
+ */
 int vmmu_mmu_vm_init(struct vmmu_vm *vm);
+
+/**
+ * vmmu_mmu_vm_destroy() - zap what is left and free every table
+ * @vm: no vCPU is left, the notifier is unregistered; vm->srcu still works
+ *
+ * Harmless when vmmu_mmu_vm_init() failed or was not called. May sleep.
+ */
 void vmmu_mmu_vm_destroy(struct vmmu_vm *vm);
+
 void vmmu_mmu_vcpu_init(struct vmmu_vcpu *vcpu);
 void vmmu_mmu_vcpu_destroy(struct vmmu_vcpu *vcpu);
 
 /* The callbacks that memslot/ makes. */
 extern const struct vmmu_memslot_ops vmmu_mmu_memslot_ops;
 
-/*
- * Before each entry: have a valid root and tell the back end (ops->set_root) when it
- * changed. vm->srcu held. May sleep (allocates). 0 or -ENOMEM.
+/**
+ * vmmu_mmu_load() - have a valid root, and the back end know it
+ * @vcpu: loaded
+ *
+ * Before each entry; calls ops->set_root when the root is new to this vCPU. vm->srcu
+ * held. May sleep. Return: 0 or -ENOMEM.
  */
 int vmmu_mmu_load(struct vmmu_vcpu *vcpu);
 /* Forget the root, it is looked up again before the next entry. */
@@ -55,15 +93,17 @@ void vmmu_mmu_unload(struct vmmu_vcpu *vcpu);
 
 /**
  * vmmu_mmu_fault() - the one entry of the fault path
- * @vcpu: loaded, vm->srcu held, preemption on
+ * @vcpu: loaded, vmmu_mmu_load() done, vm->srcu held, preemption on
  * @addr: gpa (TDP) or gva (shadow paging)
- * @error: VMMU_PFERR_*
+ * @error: VMMU_PFERR_* (AMD APM vol. 2, 15.25.6)
  *
- * May sleep. Return: enum vmmu_verdict, or -EFAULT, -ENOMEM, -EINTR... for KVM_RUN.
+ * May sleep. Return: enum vmmu_verdict, or an errno for KVM_RUN: -EFAULT (the process has
+ * no memory there, or may not access it so), -ENOMEM, -EINTR (a signal while the host
+ * faulted the page in), -EIO (the VM was killed).
  */
 int vmmu_mmu_fault(struct vmmu_vcpu *vcpu, u64 addr, u64 error);
 
-/* notifier/ calls these with the slot's gfn range [start, end). mmu.lock is taken inside. */
+/* notifier/ calls these with a part [start, end) of a slot. */
 struct vmmu_gfn_range {
 	struct vmmu_memslot *slot;
 	gfn_t start;
@@ -71,13 +111,43 @@ struct vmmu_gfn_range {
 	bool may_block;
 };
 
-/* mmu.lock held for write. Returns whether a flush is owed (flush before unlock). */
+/**
+ * vmmu_mmu_unmap_range() - nothing maps the range any more, once the flush is done
+ * @vm: the VM; mmu.lock held for write
+ * @range: may_block: the lock may be dropped and taken again, and the CPU yielded
+ * @flush: the caller owes a flush already
+ *
+ * Return: whether a flush is owed, to be made before mmu.lock is dropped.
+ */
 bool vmmu_mmu_unmap_range(struct vmmu_vm *vm, const struct vmmu_gfn_range *range, bool flush);
-/* Clear (test only: @clear false) accessed state; returns whether any was young.
- * mmu.lock held for write (or read where the mmu says so).
+
+/**
+ * vmmu_mmu_age_range() - was anything in the range used?
+ * @vm: the VM; mmu.lock held for write
+ * @range: the range
+ * @clear: make it old; else stop at the first that is young
+ *
+ * Does not sleep. Always false where hardware has no accessed bit.
  */
 bool vmmu_mmu_age_range(struct vmmu_vm *vm, const struct vmmu_gfn_range *range, bool clear);
-/* Everything goes: mm release, VM death. Sleeps. */
+
+/* Everything goes: mm release, VM death. Takes mmu.lock for write, flushes, sleeps. */
 void vmmu_mmu_zap_all(struct vmmu_vm *vm);
+
+#ifdef VMMU_AUDIT
+/* vmmu_flush_remote_tlbs() calls these around its work; any context. */
+u64 vmmu_audit_flush_begin(struct vmmu_vm *vm);
+void vmmu_audit_flush_end(struct vmmu_vm *vm, u64 ticket);
+/* Before mmu.lock is dropped after vmmu_mmu_unmap_range(): is its flush made? */
+void vmmu_audit_settled(struct vmmu_vm *vm);
+#else
+static inline u64 vmmu_audit_flush_begin(struct vmmu_vm *vm)
+{
+	return 0;
+}
+
+static inline void vmmu_audit_flush_end(struct vmmu_vm *vm, u64 ticket) {}
+static inline void vmmu_audit_settled(struct vmmu_vm *vm) {}
+#endif
 
 #endif

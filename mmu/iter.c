@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The table walker. It reads SPTEs and changes none; it knows geometry and
+ * nothing of permissions. State is in the caller's struct vmmu_iter; locking is
+ * the caller's (see iter.h). Nothing here sleeps.
+ */
+#include "iter.h"
+
+/* Stand on the entry for the cursor in the table of this level. */
+static __always_inline void iter_load(struct vmmu_iter *it)
+{
+	it->sptep = it->pt[it->level] + vmmu_spte_index(it->cursor, it->level);
+	it->gfn = gfn_round(it->cursor, it->level);
+	it->old = READ_ONCE(*it->sptep);
+}
+
+static __always_inline bool iter_step_down(struct vmmu_iter *it)
+{
+	if (it->level == it->min_level)
+		return false;
+
+	/* The body may have changed it, or lost a race to somebody who did. */
+	it->old = READ_ONCE(*it->sptep);
+	if (!vmmu_spte_table(it->old, it->level))
+		return false;
+
+	it->level--;
+	it->pt[it->level] = vmmu_spte_child(it->old);
+	iter_load(it);
+	return true;
+}
+
+void vmmu_iter_start(struct vmmu_iter *it, struct vmmu_sp *root, int min_level, gfn_t start,
+		     gfn_t end)
+{
+	int root_level = root->role.level;
+
+	it->restart = false;
+	it->level = root_level;
+	it->root_level = root_level;
+	it->min_level = min_level;
+	it->cursor = start;
+	it->began = start;
+	it->end = min(end, (gfn_t)VMMU_PAGES_PER_LEVEL(root_level + 1));
+	it->pt[root_level] = root->spt;
+	it->valid = start < it->end;
+	if (it->valid)
+		iter_load(it);
+}
+
+void vmmu_iter_next(struct vmmu_iter *it)
+{
+	if (it->restart) {
+		it->restart = false;
+		it->began = it->cursor;
+		it->level = it->root_level;
+		iter_load(it);
+		return;
+	}
+
+	if (iter_step_down(it))
+		return;
+
+	it->cursor = vmmu_iter_gfn_end(it);
+	if (it->cursor >= it->end) {
+		it->valid = false;
+		return;
+	}
+
+	/* Behind the last entry of a table the walk goes on with the parent's next entry. */
+	while (it->level < it->root_level && !vmmu_spte_index(it->cursor, it->level))
+		it->level++;
+	iter_load(it);
+}
+
+void vmmu_iter_find(struct vmmu_iter *it, struct vmmu_sp *root, gfn_t gfn)
+{
+	vmmu_iter_start(it, root, VMMU_LEVEL_4K, gfn, gfn + 1);
+	while (it->valid && iter_step_down(it))
+		;
+}

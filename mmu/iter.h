@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The only way to walk a table of ours.
+ *
+ * A walk visits, in pre-order, every SPTE at @min_level or above whose range meets
+ * [start, end): a table's entry first, then what is in the table. The body may
+ * change the SPTE it stands on: the step down reads it again. After the lock was
+ * dropped nothing but it.cursor is true; vmmu_iter_restart() makes the next step
+ * begin again at the root, for the gfn where the walk stands.
+ *
+ * Callers hold mmu.lock for write, or rcu_read_lock(): tables are freed by RCU.
+ */
+#ifndef VMMU_MMU_ITER_H
+#define VMMU_MMU_ITER_H
+
+#include "page.h"
+
+struct vmmu_iter {
+	/* Where the walk stands; for the loop's body to read. */
+	gfn_t gfn;		/* the first that *sptep maps */
+	u64 *sptep;
+	u64 old;		/* *sptep when it was read last */
+	u8 level;
+	bool valid;
+
+	/* The walk's own. */
+	bool restart;
+	u8 min_level;
+	u8 root_level;
+	gfn_t cursor;		/* the gfn that the walk looks for */
+	gfn_t began;		/* cursor at the start or last restart: further on is progress */
+	gfn_t end;
+	u64 *pt[VMMU_ROOT_LEVEL_MAX + 1];	/* by level, from the root to here */
+};
+
+void vmmu_iter_start(struct vmmu_iter *it, struct vmmu_sp *root, int min_level, gfn_t start,
+		     gfn_t end);
+void vmmu_iter_next(struct vmmu_iter *it);
+
+/* Stand on the lowest SPTE that there is for @gfn: a leaf, or a hole. */
+void vmmu_iter_find(struct vmmu_iter *it, struct vmmu_sp *root, gfn_t gfn);
+
+static inline void vmmu_iter_restart(struct vmmu_iter *it)
+{
+	it->restart = true;
+}
+
+/* Is there progress since the walk began at its root? A walk that yields without never ends. */
+static inline bool vmmu_iter_progress(const struct vmmu_iter *it)
+{
+	return it->cursor != it->began;
+}
+
+/* The gfn behind the last one that *sptep maps. */
+static inline gfn_t vmmu_iter_gfn_end(const struct vmmu_iter *it)
+{
+	return it->gfn + VMMU_PAGES_PER_LEVEL(it->level);
+}
+
+#define for_each_spte_above(it, root, min_level, start, end)			\
+	for (vmmu_iter_start(&(it), root, min_level, start, end); (it).valid;	\
+	     vmmu_iter_next(&(it)))
+
+#define for_each_spte(it, root, start, end)					\
+	for_each_spte_above(it, root, VMMU_LEVEL_4K, start, end)
+
+#endif

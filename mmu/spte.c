@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What an SPTE says, and how it changes.
+ *
+ * Contract: law 1 of the design. No file but this one stores to an SPTE that is
+ * linked, and here there is one store, the compare-and-swap of spte_change().
+ * What a change owes is left in the caller's struct vmmu_gather. Locking: see
+ * vmmu_spte_change(). Nothing here sleeps.
+ */
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+#include <linux/swap.h>
+#include "audit.h"
+#include "spte.h"
+#include "vmmu/request.h"
+#include "vmmu/trace.h"
+#include "vmmu/vm.h"
+
+u64 vmmu_spte_make(const struct vmmu_spte_format *fmt, const struct vmmu_spte_want *want)
+{
+	u64 spte = fmt->leaf | (u64)want->pfn << PAGE_SHIFT;
+
+	if (want->level > VMMU_LEVEL_4K)
+		spte |= VMMU_SPTE_LARGE;
+
+	/* The host's memory encryption bit is part of the address of its RAM. */
+	spte |= want->cached ? __sme_set(fmt->cached) : fmt->uncached;
+
+	spte |= want->access & VMMU_ACC_EXEC ? fmt->exec : fmt->noexec;
+	if (want->access & VMMU_ACC_USER)
+		spte |= fmt->user;
+
+	if (!want->speculative)
+		spte |= fmt->accessed;
+
+	if (!want->host_writable)
+		return spte;
+	spte |= fmt->host_writable;
+
+	if (!(want->access & VMMU_ACC_WRITE))
+		return spte;
+	spte |= fmt->mmu_writable;
+
+	if (want->logged && (want->speculative || !want->write || want->level > VMMU_LEVEL_4K))
+		return spte;
+	spte |= fmt->write;
+
+	if (want->write && !want->speculative)
+		spte |= fmt->dirty;
+	return spte;
+}
+
+u64 vmmu_spte_make_table(const struct vmmu_spte_format *fmt, const struct vmmu_sp *sp)
+{
+	return fmt->table | __sme_set(__pa(sp->spt));
+}
+
+u64 vmmu_spte_make_mmio(gfn_t gfn, unsigned int access, u64 generation)
+{
+	return VMMU_MMIO_TAG |
+	       FIELD_PREP(VMMU_MMIO_ACCESS, access) |
+	       FIELD_PREP(VMMU_MMIO_GEN_LOW, generation & (BIT(VMMU_MMIO_GEN_LOW_BITS) - 1)) |
+	       FIELD_PREP(VMMU_SPTE_ADDR, gfn) |
+	       FIELD_PREP(VMMU_MMIO_GEN_HIGH,
+			  (generation & VMMU_MMIO_GEN_MASK) >> VMMU_MMIO_GEN_LOW_BITS);
+}
+
+u64 vmmu_spte_make_part(u64 large, int level, unsigned int index)
+{
+	u64 spte = large + (index * VMMU_PAGES_PER_LEVEL(level - 1) << PAGE_SHIFT);
+
+	if (level - 1 == VMMU_LEVEL_4K)
+		spte &= ~VMMU_SPTE_LARGE;
+	return spte;
+}
+
+bool vmmu_pfn_cached(const struct vmmu_pfn *pfn)
+{
+	switch (pfn->kind) {
+	case VMMU_PFN_RAM:
+		return true;
+	case VMMU_PFN_RESERVED:
+		/* The zero page, a driver's buffers: reserved, but RAM all the same. */
+		return is_zero_pfn(pfn->pfn) || page_is_ram(pfn->pfn);
+	default:
+		return false;
+	}
+}
+
+/* Is a leaf with @new in the place of a leaf with @old the same mapping? */
+static __always_inline bool same_mapping(u64 old, u64 new)
+{
+	return !((old ^ new) & VMMU_SPTE_ADDR);
+}
+
+/*
+ * A mapping ends: tell the host's page what hardware noted of it. The page is still the
+ * host's at this address: an unmapping waits for mmu.lock in the notifier.
+ */
+static void leaf_to_page(const struct vmmu_spte_format *fmt, u64 old)
+{
+	unsigned long pfn = vmmu_spte_pfn(old);
+	struct folio *folio;
+
+	if (!(old & (fmt->accessed | fmt->dirty)) || vmmu_pfn_kind(pfn) != VMMU_PFN_RAM)
+		return;
+
+	folio = page_folio(pfn_to_page(pfn));
+	if (old & fmt->dirty)
+		folio_set_dirty(folio);
+	if (old & fmt->accessed)
+		folio_mark_accessed(folio);
+}
+
+/*
+ * Which flush does the step from @old to @new owe? None when nothing could be cached (hardware
+ * caches no entry that does not translate), and none when a permission is given: a processor
+ * with the older entry faults, finds it allowed and goes on. Taking the accessed bit owes none
+ * either: until the next flush the page may look older than it is.
+ */
+static bool owes_flush(const struct vmmu_spte_format *fmt, u64 old, u64 new, int level)
+{
+	u64 taken = old & ~new;
+
+	if (!vmmu_spte_present(old))
+		return false;
+	if (!vmmu_spte_present(new) || !same_mapping(old, new))
+		return true;
+	if (vmmu_spte_leaf(old, level) != vmmu_spte_leaf(new, level))
+		return true;
+	return (taken & (fmt->leaf | fmt->write | fmt->exec | fmt->user | fmt->dirty)) ||
+	       (new & ~old & fmt->noexec);
+}
+
+static void unlink_table(struct vmmu_gather *g, u64 old, int level);
+
+/* Law 1 in one place: everything that a change from @old to @new brings with it. */
+static void spte_changed(struct vmmu_gather *g, gfn_t gfn, int level, u64 old, u64 new)
+{
+	bool was_leaf = vmmu_spte_leaf(old, level);
+	bool is_leaf = vmmu_spte_leaf(new, level);
+
+	trace_vmmu_spte(gfn, level, old, new);
+
+	if (is_leaf != was_leaf)
+		g->leaves[level] += is_leaf ? 1 : -1;
+
+	if (!vmmu_spte_present(old)) {
+		if (vmmu_spte_table(new, level))
+			g->nr_pages++;
+		return;
+	}
+
+	if (owes_flush(g->fmt, old, new, level)) {
+		g->flush = true;
+		vmmu_audit_owes(g);
+	}
+
+	if (was_leaf) {
+		if (is_leaf && !same_mapping(old, new))
+			vmmu_vm_kill(g->vm, "a mapped frame changed without being unmapped");
+		if (!is_leaf || (old & ~new & g->fmt->dirty))
+			leaf_to_page(g->fmt, old);
+		/* A split: the new table is full of what the leaf said. */
+		if (vmmu_spte_table(new, level)) {
+			g->nr_pages++;
+			g->leaves[level - 1] += VMMU_SPTES_PER_PAGE;
+		}
+		return;
+	}
+
+	if (!vmmu_spte_present(new))
+		unlink_table(g, old, level);
+	else if (is_leaf || !same_mapping(old, new))
+		vmmu_vm_kill(g->vm, "a linked table was replaced without being frozen");
+}
+
+static __always_inline bool spte_change(struct vmmu_gather *g, u64 *sptep, gfn_t gfn, int level,
+					u64 *old, u64 new)
+{
+	if (!try_cmpxchg64(sptep, old, new))
+		return false;
+	spte_changed(g, gfn, level, *old, new);
+	return true;
+}
+
+/*
+ * Nobody finds the table that @old pointed to any more, but some may be in it: hardware with
+ * a cached upper-level entry, other faults under the read lock, the fast fault under RCU. So
+ * each entry is taken out of their hands by freezing it, for ever.
+ */
+static void unlink_table(struct vmmu_gather *g, u64 old, int level)
+{
+	u64 *spt = vmmu_spte_child(old);
+	struct vmmu_sp *sp = vmmu_sp_of(spt);
+
+	for (int i = 0; i < VMMU_SPTES_PER_PAGE; i++) {
+		gfn_t gfn = sp->gfn + i * VMMU_PAGES_PER_LEVEL(level - 1);
+		u64 child = READ_ONCE(spt[i]);
+
+		do {
+			/* Another fault froze it to replace it, and will soon be done. */
+			while (vmmu_spte_frozen(child)) {
+				cpu_relax();
+				child = READ_ONCE(spt[i]);
+			}
+		} while (!spte_change(g, &spt[i], gfn, level - 1, &child, VMMU_SPTE_FROZEN));
+	}
+
+	g->nr_pages--;
+	list_add(&sp->link, &g->pages);
+}
+
+bool vmmu_spte_change(struct vmmu_gather *g, struct vmmu_iter *it, u64 new)
+{
+	if (!spte_change(g, it->sptep, it->gfn, it->level, &it->old, new))
+		return false;
+	it->old = new;
+	return true;
+}
+
+void vmmu_spte_zap(struct vmmu_gather *g, struct vmmu_iter *it)
+{
+	while (!vmmu_spte_change(g, it, VMMU_SPTE_EMPTY))
+		;
+}
+
+u64 vmmu_spte_clear(struct vmmu_gather *g, struct vmmu_iter *it, u64 bits)
+{
+	u64 old;
+
+	do {
+		old = it->old;
+		if (!vmmu_spte_leaf(old, it->level) || !(old & bits))
+			return 0;
+	} while (!vmmu_spte_change(g, it, old & ~bits));
+
+	return old & bits;
+}
