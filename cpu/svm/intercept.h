@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What decides the intercept words; see intercept.c. */
+#ifndef VMMU_SVM_INTERCEPT_H
+#define VMMU_SVM_INTERCEPT_H
+
+#include <linux/types.h>
+
+struct svm_wants {
+	bool debug_bp;		/* user space set software breakpoints */
+	bool hlt;
+	bool pause;
+	bool mwait;
+	bool rdtscp;		/* the guest's CPUID has it not: #UD */
+	bool invpcid;		/* likewise */
+	bool dr;		/* the guest's debug registers are not loaded */
+	bool cr0_read, cr0_write;
+	bool cr4_read, cr4_write;
+	bool cr8_write;
+};
+
+#endif

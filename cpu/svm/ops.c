@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The one table through which the other rooms see SVM; include/vmmu/cpu.h is its contract. */
+#include "vmcb.h"
+
+const struct vmmu_cpu_ops vmmu_svm_ops = {
+	.name = "AMD-V",
+	.rival = "kvm_amd",
+
+	.present = svm_present,
+	.setup = svm_setup,
+	.teardown = svm_teardown,
+	.probe = svm_probe,
+	.enable = svm_enable,
+	.disable = svm_disable,
+
+	.vm_create = svm_vm_create,
+	.vm_destroy = svm_vm_destroy,
+	.vcpu_create = svm_vcpu_create,
+	.vcpu_destroy = svm_vcpu_destroy,
+	.vcpu_reset = svm_vcpu_reset,
+	.vcpu_load = svm_vcpu_load,
+	.vcpu_put = svm_vcpu_put,
+
+	.prepare_switch = svm_prepare_switch,
+	.enter = svm_enter,
+	.host_event = svm_host_event,
+	.complete_events = svm_complete_events,
+	.handle_exit = svm_handle_exit,
+
+	.irq_allowed = svm_irq_allowed,
+	.nmi_allowed = svm_nmi_allowed,
+	.inject_irq = svm_inject_irq,
+	.inject_nmi = svm_inject_nmi,
+	.inject_exception = svm_inject_exception,
+	.cancel_injection = svm_cancel_injection,
+	.open_irq_window = svm_open_irq_window,
+	.open_nmi_window = svm_open_nmi_window,
+	.get_irq_shadow = svm_get_irq_shadow,
+	.set_irq_shadow = svm_set_irq_shadow,
+	.get_nmi_mask = svm_get_nmi_mask,
+	.set_nmi_mask = svm_set_nmi_mask,
+	.update_tpr = svm_update_tpr,
+
+	.get_cr0 = svm_get_cr0,
+	.get_cr3 = svm_get_cr3,
+	.get_cr4 = svm_get_cr4,
+	.get_efer = svm_get_efer,
+	.set_cr0 = svm_set_cr0,
+	.set_cr3 = svm_set_cr3,
+	.set_cr4 = svm_set_cr4,
+	.set_efer = svm_set_efer,
+	.get_rflags = svm_get_rflags,
+	.set_rflags = svm_set_rflags,
+	.get_segment = svm_get_segment,
+	.set_segment = svm_set_segment,
+	.get_cpl = svm_get_cpl,
+	.get_idt = svm_get_idt,
+	.set_idt = svm_set_idt,
+	.get_gdt = svm_get_gdt,
+	.set_gdt = svm_set_gdt,
+	.sync_dr = svm_sync_dr,
+	.set_dr7 = svm_set_dr7,
+	.update_intercepts = svm_update_intercepts,
+
+	.get_msr = svm_get_msr,
+	.set_msr = svm_set_msr,
+	.after_set_cpuid = svm_after_set_cpuid,
+	.set_tsc_offset = svm_set_tsc_offset,
+
+	.set_root = svm_set_root,
+	.flush_tlb = svm_flush_tlb,
+
+	.insn_len = svm_insn_len,
+	.insn_bytes = svm_insn_bytes,
+	.exit_info = svm_exit_info,
+	.dump = svm_dump,
+};
