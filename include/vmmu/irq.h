@@ -70,12 +70,16 @@ int vmmu_bus_write(struct vmmu_vcpu *vcpu, enum vmmu_bus bus, u64 addr, int len,
 		   const void *data);
 int vmmu_bus_read(struct vmmu_vcpu *vcpu, enum vmmu_bus bus, u64 addr, int len, void *data);
 
+/* IA32_APIC_BASE after RESET: at the usual place, enabled; the boot processor adds BSP. */
+#define VMMU_APIC_BASE_DEFAULT	(0xfee00000ULL | BIT_ULL(11))
+
 /* ---- local APIC ---- (vcpu->apic is NULL without one) */
 int vmmu_lapic_create(struct vmmu_vcpu *vcpu);
 void vmmu_lapic_destroy(struct vmmu_vcpu *vcpu);
 void vmmu_lapic_reset(struct vmmu_vcpu *vcpu, bool init);
 /* xAPIC page: does @gpa belong to the enabled xAPIC of this vCPU? Then read/write (the bus calls
- * these first). 0 or -EOPNOTSUPP. */
+ * these first). 0 or -EOPNOTSUPP.
+ */
 int vmmu_lapic_mmio_read(struct vmmu_vcpu *vcpu, gpa_t gpa, int len, void *data);
 int vmmu_lapic_mmio_write(struct vmmu_vcpu *vcpu, gpa_t gpa, int len, const void *data);
 /* x2APIC MSRs 0x800-0x8ff and IA32_TSC_DEADLINE: 0, or 1 for #GP. */

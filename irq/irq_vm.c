@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The irq room's part in the life of the module and of a VM.
+ *
+ * A VM ends in two halves. vmmu_irq_vm_release(): no eventfd calls back any
+ * more, so that nothing from outside reaches a LAPIC; then the vCPUs go, each
+ * with its LAPIC; then vmmu_irq_vm_destroy() frees the rest.
+ */
+#include <linux/slab.h>
+
+#include "apic_map.h"
+#include "eventfd.h"
+#include "iobus.h"
+#include "routing.h"
+
+int vmmu_irq_module_init(void)
+{
+	return vmmu_irqfd_module_init();
+}
+
+void vmmu_irq_module_exit(void)
+{
+	vmmu_irqfd_module_exit();
+}
+
+/**
+ * vmmu_irq_vm_init() - a new VM: no irqchip, no routes, empty buses
+ * @vm: zeroed
+ *
+ * Return: 0, -ENOMEM; then neither release nor destroy may be called.
+ */
+int vmmu_irq_vm_init(struct vmmu_vm *vm)
+{
+	struct vmmu_irq_vm *irq = &vm->irq;
+
+	mutex_init(&irq->lock);
+	mutex_init(&irq->apic_map_lock);
+	spin_lock_init(&irq->irqfd_lock);
+	INIT_LIST_HEAD(&irq->irqfds);
+	INIT_LIST_HEAD(&irq->ioeventfds);
+	return init_srcu_struct(&irq->srcu);
+}
+
+/**
+ * vmmu_irq_vm_release() - nothing from outside reaches this VM's LAPICs any more
+ * @vm: without users: no ioctl, no vCPU runs
+ *
+ * May sleep. vm->srcu still works.
+ */
+void vmmu_irq_vm_release(struct vmmu_vm *vm)
+{
+	vmmu_irqfd_release(vm);
+	vmmu_ioeventfd_release(vm);
+	vmmu_apic_map_release(vm);
+}
+
+/**
+ * vmmu_irq_vm_destroy() - free what the VM had of this room
+ * @vm: released, its vCPUs destroyed
+ */
+void vmmu_irq_vm_destroy(struct vmmu_vm *vm)
+{
+	struct vmmu_irq_vm *irq = &vm->irq;
+	unsigned int i;
+
+	for (i = 0; i < VMMU_NR_BUSES; i++)
+		kvfree(rcu_dereference_protected(irq->bus[i], true));
+	kvfree(rcu_dereference_protected(irq->routing, true));
+	cleanup_srcu_struct(&irq->srcu);
+	mutex_destroy(&irq->apic_map_lock);
+	mutex_destroy(&irq->lock);
+}
+
+/**
+ * vmmu_irqchip_split() - KVM_CAP_SPLIT_IRQCHIP: local APICs here, the rest in user space
+ * @vm: vm->lock held
+ * @nr_pins: how many GSIs from 0 on are pins of the user-space I/O APIC
+ *
+ * Return: 0; -EINVAL for too many pins or when there are vCPUs already, -EEXIST
+ * when the VM has an irqchip.
+ */
+int vmmu_irqchip_split(struct vmmu_vm *vm, u64 nr_pins)
+{
+	if (nr_pins > VMMU_MAX_GSIS)
+		return -EINVAL;
+	if (vm->irq.mode != VMMU_IRQCHIP_NONE)
+		return -EEXIST;
+	if (vm->nr_vcpus)
+		return -EINVAL;
+	vm->irq.nr_reserved_ioapic_pins = nr_pins;
+	WRITE_ONCE(vm->irq.mode, VMMU_IRQCHIP_SPLIT);
+	return 0;
+}
