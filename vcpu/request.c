@@ -155,7 +155,10 @@ bool vmmu_request_all(struct vmmu_vm *vm, enum vmmu_request req)
  */
 void vmmu_flush_remote_tlbs(struct vmmu_vm *vm)
 {
+	u64 ticket = vmmu_audit_flush_begin(vm);
+
 	vmmu_request_all(vm, VMMU_REQ_TLB_FLUSH);
+	vmmu_audit_flush_end(vm, ticket);
 }
 
 /**
