@@ -35,9 +35,26 @@ struct vmmu_emul_vcpu {
 	/* gpa of the fault that brought us here, when known (NPT): saves a walk. */
 	gpa_t fault_gpa;
 	bool fault_gpa_valid;
+	/* The instruction of this transaction; it stays the same when it runs again. */
 	u8 bytes[VMMU_INSN_MAX];
-	u8 nr_bytes;
+	u8 nr_bytes;		/* 0: not fetched yet */
+	u64 rip;
+	/* vmmu_port_io(): the IN or stepped OUT that is with user space. */
+	u64 next_rip;
+	u8 port_size;
+	/* REP INS: elements asked of user space at once; their data is in vcpu->pio_data. */
+	u32 batch;
+	bool batch_ready;
 };
+
+/* Prefixes as struct vmmu_insn_info reports them. */
+#define VMMU_PREFIX_LOCK	BIT(0)
+#define VMMU_PREFIX_REPNE	BIT(1)	/* F2 */
+#define VMMU_PREFIX_REP		BIT(2)	/* F3 */
+#define VMMU_PREFIX_OPSIZE	BIT(3)	/* 66 */
+#define VMMU_PREFIX_ADDRSIZE	BIT(4)	/* 67 */
+#define VMMU_PREFIX_SEGMENT	BIT(5)	/* one of six */
+#define VMMU_PREFIX_REX		BIT(6)
 
 /**
  * vmmu_emulate() - emulate the instruction at the guest's rip
@@ -53,13 +70,15 @@ int vmmu_emulate(struct vmmu_vcpu *vcpu, gpa_t fault_gpa);
 
 /* Move rip past the current instruction, whose length hardware gave or decoding gives;
  * clears the interrupt shadow and queues the single-step #DB that is due.
- * 1, or 0 with the exit to user space filled when it cannot be decoded. */
+ * 1, or 0 with the exit to user space filled when it cannot be decoded.
+ */
 int vmmu_skip_insn(struct vmmu_vcpu *vcpu);
 /* As above when the exit gave the next rip itself. */
 int vmmu_skip_to(struct vmmu_vcpu *vcpu, u64 next_rip);
 
 /* IN/OUT without string or rep of 1, 2, 4 bytes to or from RAX; the caller's exit knows
- * @next_rip. Tries in-kernel devices, else exits to user space. 1/0/<0 as above. */
+ * @next_rip. Tries in-kernel devices, else exits to user space. 1/0/<0 as above.
+ */
 int vmmu_port_io(struct vmmu_vcpu *vcpu, u16 port, unsigned int size, bool in, u64 next_rip);
 
 /* What the decoder found at rip of a CR/DR/other exit where decode assists are missing. */
@@ -72,13 +91,14 @@ struct vmmu_insn_info {
 	u8 reg;			/* modrm.reg with REX.R */
 	u8 rm;			/* modrm.rm with REX.B */
 	u8 op_bytes;
-	u8 prefixes;
+	u8 prefixes;		/* VMMU_PREFIX_* */
 	bool mem;		/* modrm names memory */
 	u64 linear;		/* its linear address, segment base included */
 };
 
 /* Fetch and decode at rip. 1; 0: exit to user space filled; a #PF on fetch is queued and
- * gives VMMU_INSN_FAULT. */
+ * gives VMMU_INSN_FAULT.
+ */
 #define VMMU_INSN_FAULT	2
 int vmmu_decode_current(struct vmmu_vcpu *vcpu, struct vmmu_insn_info *info);
 

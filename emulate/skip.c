@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Past the current instruction: its length, and what completing it means.
+ *
+ * Hosts without next-RIP saving pay for the length on every CPUID, RDMSR, HLT...,
+ * so the few instructions that exit are known here by their first bytes, without
+ * prefixes: one walk, one read of four bytes, a look at two of them. All others
+ * take the decoder. vm->srcu held; may sleep.
+ */
+#include <linux/kernel.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+#include <asm/debugreg.h>
+#include "emulator.h"
+#include "vmmu/memslot.h"
+#include "vmmu/vm.h"
+
+/* The two-byte opcodes that exit and have no ModRM byte: bit n of word n / 64. */
+static const u64 short_0f[4] = {
+	/* CLTS, INVD, WBINVD; WRMSR, RDTSC, RDMSR, RDPMC */
+	BIT_ULL(0x06) | BIT_ULL(0x08) | BIT_ULL(0x09) |
+	BIT_ULL(0x30) | BIT_ULL(0x31) | BIT_ULL(0x32) | BIT_ULL(0x33),
+	0,
+	/* CPUID, RSM */
+	BIT_ULL(0xa2 - 128) | BIT_ULL(0xaa - 128),
+	0,
+};
+
+/* Length of an instruction that is known at a glance, else 0. Pure. */
+static u8 length_at_a_glance(u32 bytes)
+{
+	u8 b0 = bytes, b1 = bytes >> 8, b2 = bytes >> 16;
+
+	if (b0 == 0x0f) {
+		if (short_0f[b1 >> 6] & BIT_ULL(b1 & 63))
+			return 2;
+		/* VMMCALL, XSETBV, RDTSCP, MONITOR, MWAIT, ... in their register form. */
+		if (b1 == 0x01 && b2 >= 0xc0)
+			return 3;
+		/* MOV CR and DR. */
+		if ((b1 & 0xfc) == 0x20)
+			return 3;
+		return 0;
+	}
+	if (b0 == 0xf4 || (b0 & 0xfc) == 0xec)	/* HLT; IN and OUT by DX */
+		return 1;
+	if ((b0 & 0xfc) == 0xe4)		/* IN and OUT by immediate */
+		return 2;
+	if (b0 == 0xf3 && b1 == 0x90)		/* PAUSE */
+		return 2;
+	return 0;
+}
+
+/*
+ * The first four bytes at rip, if they lie in one page of RAM that is mapped.
+ * Accessed bits were set by the processor when it fetched.
+ */
+static bool peek(struct vmmu_vcpu *vcpu, const struct vmmu_code *code, u32 *bytes)
+{
+	struct vmmu_paging_mode mode;
+	struct vmmu_exception ex;
+	struct vmmu_walk walk;
+	unsigned long hva;
+	u64 access;
+
+	if (offset_in_page(code->linear) > PAGE_SIZE - sizeof(*bytes))
+		return false;
+	vmmu_paging_mode(vcpu, &mode);
+	access = VMMU_PFERR_FETCH | (mode.cpl == 3 ? VMMU_PFERR_USER : 0);
+	if (vmmu_gva_walk(vcpu, &mode, code->linear, access, false, &walk, &ex))
+		return false;
+	hva = vmmu_gfn_to_hva(vcpu->vm, gpa_to_gfn(walk.gpa), false);
+	if (hva == VMMU_ERROR_HVA)
+		return false;
+	return !get_user(*bytes, (u32 __user *)(hva + offset_in_page(walk.gpa)));
+}
+
+/* In 64-bit code rip is all 64 bits; elsewhere it stays within 32. */
+static u64 advance(struct vmmu_vcpu *vcpu, u8 len)
+{
+	u64 next = vcpu->rip + len;
+	struct vmmu_code code;
+
+	if (likely(!((next ^ vcpu->rip) >> 32)))
+		return next;
+	vmmu_code_at_rip(vcpu, &code);
+	return code.mode == 8 ? next : (u32)next;
+}
+
+int vmmu_skip_insn(struct vmmu_vcpu *vcpu)
+{
+	struct vmmu_exception ex;
+	struct vmmu_code code;
+	struct vmmu_insn insn;
+	u32 bytes;
+	u8 len;
+	int r;
+
+	len = vmmu_cpu->insn_len(vcpu);
+	if (len)
+		return vmmu_skip_to(vcpu, advance(vcpu, len));
+	vmmu_code_at_rip(vcpu, &code);
+	if (peek(vcpu, &code, &bytes))
+		len = length_at_a_glance(bytes);
+	if (likely(len))
+		return vmmu_skip_to(vcpu, advance(vcpu, len));
+
+	r = vmmu_fetch_decode(vcpu, &code, &insn, &ex);
+	/*
+	 * The processor has just executed it, so a fault here means that another vCPU
+	 * changed the mapping: the guest runs into the fault by itself.
+	 */
+	if (r == EM_FAULT)
+		return 1;
+	if (r)
+		return vmmu_emulation_failed(vcpu);
+	return vmmu_skip_to(vcpu, advance(vcpu, insn.len));
+}
+
+/**
+ * vmmu_skip_to() - the current instruction is complete
+ * @vcpu: loaded, its thread's own
+ * @next_rip: where the guest goes on
+ *
+ * Ends the interrupt shadow and RF, and delivers the single step that is due: to user
+ * space (KVM_EXIT_DEBUG) when that steps, else to the guest. Return: 1 or 0.
+ */
+int vmmu_skip_to(struct vmmu_vcpu *vcpu, u64 next_rip)
+{
+	u64 rflags = vmmu_cpu->get_rflags(vcpu);
+
+	vcpu->rip = next_rip;
+	if (vmmu_cpu->get_irq_shadow(vcpu))
+		vmmu_cpu->set_irq_shadow(vcpu, 0);
+	if (unlikely(rflags & X86_EFLAGS_RF))
+		vmmu_cpu->set_rflags(vcpu, rflags & ~(u64)X86_EFLAGS_RF);
+	if (unlikely(em_user_steps(vcpu))) {
+		struct vmmu_code code;
+
+		vmmu_code_at_rip(vcpu, &code);
+		return vmmu_exit_debug(vcpu, VECTOR_DB, DR_STEP | DR6_RESERVED, vcpu->dbg.dr7,
+				       code.linear);
+	}
+	if (unlikely(rflags & X86_EFLAGS_TF))
+		vmmu_queue_exception_payload(vcpu, VECTOR_DB, DR_STEP);
+	return 1;
+}
+
+static u64 operand_linear(struct vmmu_vcpu *vcpu, const struct vmmu_insn *insn)
+{
+	u64 ea = vmmu_insn_ea(insn, vcpu->regs, vcpu->rip + insn->len);
+	enum vmmu_seg seg = vmmu_insn_seg(insn);
+	struct kvm_segment s;
+
+	if (insn->mode == 8 && seg < VMMU_SEG_FS)
+		return ea;
+	vmmu_cpu->get_segment(vcpu, seg, &s);
+	return insn->mode == 8 ? s.base + ea : (u32)(s.base + ea);
+}
+
+/**
+ * vmmu_decode_current() - what stands at rip, for exits that hardware does not decode
+ * @vcpu: loaded, its thread's own
+ * @info: filled on 1
+ *
+ * vm->srcu held, may sleep. Return: 1 with *info filled; VMMU_INSN_FAULT: the fetch's
+ * fault is queued, resume; 0: exit to user space filled.
+ */
+int vmmu_decode_current(struct vmmu_vcpu *vcpu, struct vmmu_insn_info *info)
+{
+	struct vmmu_exception ex;
+	struct vmmu_code code;
+	struct vmmu_insn insn;
+	int r;
+
+	vmmu_code_at_rip(vcpu, &code);
+	r = vmmu_fetch_decode(vcpu, &code, &insn, &ex);
+	if (r == EM_FAULT) {
+		vmmu_inject_exception(vcpu, &ex);
+		return VMMU_INSN_FAULT;
+	}
+	if (r)
+		return vmmu_emulation_failed(vcpu);
+	*info = (struct vmmu_insn_info) {
+		.len = insn.len,
+		.opcode_map = insn.map,
+		.opcode = insn.opcode,
+		.modrm = insn.modrm,
+		.has_modrm = insn.has_modrm,
+		.reg = insn.reg,
+		.rm = insn.rm,
+		.op_bytes = insn.op_bytes,
+		.prefixes = insn.prefixes,
+		.mem = insn.mem,
+		.linear = insn.mem ? operand_linear(vcpu, &insn) : 0,
+	};
+	return 1;
+}
