@@ -22,8 +22,8 @@ static const struct vmmu_room {
 } rooms[] = {
 	{ "cpu", vmmu_cpu_own, vmmu_cpu_disown },
 	{ "requests", vmmu_request_module_init, vmmu_request_module_exit },
-	{ "cpuid", vmmu_cpuid_module_init, NULL },
 	{ "fpu", vmmu_fpu_module_init, NULL },
+	{ "cpuid", vmmu_cpuid_module_init, NULL },
 	{ "clock", vmmu_clock_module_init, vmmu_clock_module_exit },
 	{ "mmu", vmmu_mmu_module_init, vmmu_mmu_module_exit },
 	{ "irq", vmmu_irq_module_init, vmmu_irq_module_exit },

@@ -65,7 +65,7 @@ static const struct {
 	{ step_slots, vmmu_memslots_destroy },
 	{ vmmu_mmu_vm_init, vmmu_mmu_vm_destroy },
 	{ vmmu_irq_vm_init, vmmu_irq_vm_destroy },
-	{ step_clock, NULL },
+	{ step_clock, vmmu_clock_vm_destroy },
 	{ step_cpu, undo_cpu },
 	{ vmmu_notifier_register, vmmu_notifier_unregister },
 };

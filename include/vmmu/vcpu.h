@@ -94,13 +94,12 @@ struct vmmu_msrs {
 };
 
 struct vmmu_clock_vcpu {
-	u64 tsc_offset;		/* guest TSC = host TSC + offset */
+	u64 tsc_offset;		/* guest TSC = host TSC + offset; read by other vCPUs too */
 	u64 tsc_adjust;
 	u32 tsc_khz;
 	u64 system_time_msr;
 	struct vmmu_gpa_cache pv_time;
 	bool pv_time_enabled;
-	u32 pv_version;
 	bool pvclock_stopped;	/* KVM_KVMCLOCK_CTRL */
 	u64 steal_msr;
 	struct vmmu_gpa_cache steal;
@@ -142,6 +141,7 @@ struct vmmu_vcpu {
 	u64 rip;
 	u64 cr2;
 	u64 cr8;			/* only without a LAPIC */
+	u64 apic_base;			/* likewise: IA32_APIC_BASE */
 
 	struct vmmu_event event;
 	struct vmmu_cpuid cpuid;
@@ -245,6 +245,8 @@ int vmmu_set_cpuid(struct vmmu_vcpu *vcpu, struct kvm_cpuid_entry2 *entries, int
 /* KVM_GET_CPUID2 of one entry: the bits that mirror other state applied. */
 void vmmu_cpuid_entry_now(struct vmmu_vcpu *vcpu, struct kvm_cpuid_entry2 *e);
 #define VMMU_MAX_CPUID_ENTRIES	256
+/* No CPUID set yet: limits are the host's. By vmmu_msrs_init(). */
+void vmmu_cpuid_create(struct vmmu_vcpu *vcpu);
 void vmmu_free_cpuid(struct vmmu_vcpu *vcpu);
 /* What CPUID gives the guest for (eax, ecx), OSXSAVE etc. applied. */
 void vmmu_cpuid(struct vmmu_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
@@ -276,7 +278,10 @@ u64 vmmu_supported_xcr0(void);
 int vmmu_clock_module_init(void);
 void vmmu_clock_module_exit(void);
 void vmmu_clock_vm_init(struct vmmu_vm *vm);
+void vmmu_clock_vm_destroy(struct vmmu_vm *vm);
 void vmmu_clock_vcpu_init(struct vmmu_vcpu *vcpu);
+/* RESET and INIT: no clock page, no steal time any more. By vmmu_msrs_reset(). */
+void vmmu_clock_vcpu_reset(struct vmmu_vcpu *vcpu);
 u64 vmmu_guest_tsc(struct vmmu_vcpu *vcpu, u64 host_tsc);
 /* IA32_TSC and TSC_ADJUST writes; @host: from KVM_SET_MSRS (synchronising heuristics). */
 void vmmu_write_tsc(struct vmmu_vcpu *vcpu, u64 val, bool host);
@@ -287,12 +292,14 @@ int vmmu_clock_set_msr(struct vmmu_vcpu *vcpu, u32 index, u64 val);
 int vmmu_clock_get_msr(struct vmmu_vcpu *vcpu, u32 index, u64 *val);
 void vmmu_clock_update(struct vmmu_vcpu *vcpu);	/* serves VMMU_REQ_CLOCK_UPDATE */
 void vmmu_steal_update(struct vmmu_vcpu *vcpu);
+bool vmmu_steal_supported(void);	/* this kernel accounts what a thread waits for a CPU */
 int vmmu_get_clock(struct vmmu_vm *vm, struct kvm_clock_data *data);
 int vmmu_set_clock(struct vmmu_vm *vm, const struct kvm_clock_data *data);
 int vmmu_clock_ctrl(struct vmmu_vcpu *vcpu);	/* KVM_KVMCLOCK_CTRL */
 
 /* ---- exits that mean the same on every back end: vcpu/exit.c.
- * 1 resume, 0 exit to user space, <0 errno; each skips the instruction itself. ---- */
+ * 1 resume, 0 exit to user space, <0 errno; each skips the instruction itself. ----
+ */
 int vmmu_exit_cpuid(struct vmmu_vcpu *vcpu);
 int vmmu_exit_rdmsr(struct vmmu_vcpu *vcpu);
 int vmmu_exit_wrmsr(struct vmmu_vcpu *vcpu);

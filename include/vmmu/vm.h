@@ -19,15 +19,24 @@
 #define VMMU_MAX_VCPUS		64
 #define VMMU_MAX_VCPU_ID	4096
 
+/* The guest's notion of time; vcpu/clock.c, vcpu/tsc.c. */
 struct vmmu_clock_vm {
-	raw_spinlock_t lock;
+	raw_spinlock_t lock;	/* taken with interrupts on */
 	s64 kvmclock_offset;	/* lock: guest ns = host boot ns + offset */
+	/* One instant that every vCPU's clock page extrapolates from; lock. Only while
+	 * the host itself keeps time by the TSC. */
+	bool base_valid;
+	u64 base_tsc;
+	u64 base_ns;		/* host boot ns */
 	/* TSC synchronisation of vCPUs; lock. */
-	u64 last_tsc_write;
+	bool tsc_written;
+	u64 last_tsc_write;	/* a guest's TSC at last_tsc_nsec */
 	u64 last_tsc_nsec;
-	u64 cur_tsc_offset;
-	u32 default_tsc_khz;
+	u64 cur_tsc_offset;	/* of the vCPUs that are in step */
+	u32 default_tsc_khz;	/* constant */
+	u64 wall_clock_msr;	/* wall_lock */
 	struct mutex wall_lock;
+	struct list_head link;	/* clock_vms in vcpu/clock.c */
 };
 
 struct vmmu_vm {
