@@ -25,6 +25,9 @@
 /* One word of the log: what vmmu_memslot_ops.write_protect takes at once. */
 static_assert(BITS_PER_LONG == 64);
 
+/* Words between two looks at whether somebody else should run. */
+#define DIRTY_RESCHED	1024
+
 static unsigned long dirty_words(const struct vmmu_memslot *slot)
 {
 	return BITS_TO_LONGS(slot->npages);
@@ -93,7 +96,8 @@ static void dirty_peek(const struct vmmu_memslot *slot)
 
 	for (i = 0; i < dirty_words(slot); i++) {
 		buffer[i] = READ_ONCE(slot->dirty_bitmap[i]);
-		cond_resched();
+		if (i % DIRTY_RESCHED == 0)
+			cond_resched();
 	}
 }
 
@@ -104,13 +108,15 @@ static void dirty_harvest(struct vmmu_vm *vm, struct vmmu_memslot *slot)
 	bool flush = false;
 
 	for (i = 0; i < dirty_words(slot); i++) {
-		cond_resched();
 		buffer[i] = 0;
+		if (i % DIRTY_RESCHED == 0)
+			cond_resched();
 		if (!READ_ONCE(slot->dirty_bitmap[i]))
 			continue;
 		/* Pairs with set_bit() in vmmu_mark_page_dirty(). */
 		buffer[i] = xchg(&slot->dirty_bitmap[i], 0);
 		flush |= protect_word(vm, slot, i, buffer[i]);
+		cond_resched();
 	}
 	if (flush)
 		vm->mem.ops->flush(vm, slot);

@@ -199,7 +199,7 @@ int vmmu_hva_to_pfns_fast(unsigned long hva, int n, bool write, unsigned long *p
 	return done;
 }
 
-/* The level of the leaf that maps @hva; interrupts off, which keeps host tables from being freed. */
+/* The level of the leaf that maps @hva; interrupts off, so that no table is freed. */
 static int host_level_walk(struct mm_struct *mm, unsigned long hva)
 {
 	pgd_t pgd = READ_ONCE(*pgd_offset(mm, hva));

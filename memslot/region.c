@@ -24,7 +24,7 @@
 
 #define VMMU_MEM_FLAGS	(KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY)
 
-static_assert(VMMU_MAX_MEMSLOTS <= BIT(VMMU_SLOT_AS_SHIFT));
+static_assert(BIT(VMMU_SLOT_AS_SHIFT) >= VMMU_MAX_MEMSLOTS);
 
 /* A change with all it needs; what a pointer holds on return is freed. */
 struct region_edit {

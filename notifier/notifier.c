@@ -63,12 +63,14 @@ static bool invalidate_unmap(struct vmmu_vm *vm, unsigned long start, unsigned l
 	write_lock(&vm->mmu.lock);
 	/* A newer snapshot than the one counted with is as good: what it dropped was zapped. */
 	slots = vmmu_memslots(vm);
-	vmmu_for_each_slot_in_hva_range(node, slots, start, last) {
+	for (node = interval_tree_iter_first(&slots->hva_tree, start, last); node;
+	     node = interval_tree_iter_next(node, start, last)) {
 		slot_gfn_range(vmmu_hva_node_slot(node), start, last, &range);
 		flush = vmmu_mmu_unmap_range(vm, &range, flush);
 	}
 	if (flush)
 		vmmu_flush_remote_tlbs(vm);
+	vmmu_audit_settled(vm);
 	write_unlock(&vm->mmu.lock);
 	return flush;
 }
@@ -113,11 +115,12 @@ static int age_range(struct vmmu_vm *vm, unsigned long start, unsigned long last
 
 	idx = srcu_read_lock(&vm->srcu);
 	slots = vmmu_memslots(vm);
-	if (!interval_tree_iter_first(&slots->hva_tree, start, last))
+	node = interval_tree_iter_first(&slots->hva_tree, start, last);
+	if (!node)
 		goto unlock;
 
 	write_lock(&vm->mmu.lock);
-	vmmu_for_each_slot_in_hva_range(node, slots, start, last) {
+	for (; node; node = interval_tree_iter_next(node, start, last)) {
 		slot_gfn_range(vmmu_hva_node_slot(node), start, last, &range);
 		young |= vmmu_mmu_age_range(vm, &range, clear);
 		/* To test, the first that is young will do. */
@@ -165,8 +168,8 @@ static void notifier_release(struct mmu_notifier *mn, struct mm_struct *mm)
 	vmmu_sequence_begin(&vm->notifier.sequence, vmmu_memslots(vm)->generation, true, 0,
 			    ULONG_MAX);
 	spin_unlock(&vm->mem.publish_lock);
-	vmmu_mmu_zap_all(vm);
 	srcu_read_unlock(&vm->srcu, idx);
+	vmmu_mmu_zap_all(vm);
 	trace_vmmu_invalidate(0, ULONG_MAX, true);
 }
 
@@ -215,6 +218,7 @@ void vmmu_notifier_unregister(struct vmmu_vm *vm)
  */
 unsigned long vmmu_notifier_seq(struct vmmu_vm *vm)
 {
+	/* Pairs with the release of seq in vmmu_sequence_end(). */
 	return smp_load_acquire(&vm->notifier.sequence.seq);
 }
 

@@ -71,10 +71,10 @@ void vmmu_sequence_end(struct vmmu_sequence *s, u64 generation, unsigned long st
 		return;
 	/*
 	 * Outside the hull it met no slot, and with the map unchanged no fault can
-	 * have had a page of it. The release orders the host's new entries before seq;
-	 * pairs with the acquire in vmmu_notifier_seq().
+	 * have had a page of it.
 	 */
 	if (s->generation != generation || hull_meets(s, start, last))
+		/* The host's new entries before seq; pairs with vmmu_notifier_seq(). */
 		smp_store_release(&s->seq, s->seq + 1);
 	/* seq before the count; pairs with the acquire in vmmu_sequence_retry(). */
 	smp_store_release(&s->in_progress, s->in_progress - 1);
