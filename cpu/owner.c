@@ -2,8 +2,8 @@
 /*
  * Who owns the processor's virtualisation extension.
  *
- * Contract: between vmmu_cpu_own() and vmmu_cpu_disown() the extension is on on
- * every online CPU and it is ours; CPUs that come and go, suspend and reboot
+ * Contract: between vmmu_cpu_own() and vmmu_cpu_disown() every online CPU has the
+ * extension switched on and it is ours; CPUs that come and go, suspend and reboot
  * are followed. A CPU where somebody else owns it, or that cannot be switched
  * on, fails the load, or later does not come online.
  *

@@ -131,13 +131,6 @@ int svm_exit_dr(struct vmmu_vcpu *vcpu)
 	return 1;
 }
 
-static u64 linear_rip(struct vmmu_vcpu *vcpu)
-{
-	if (vmmu_is_64bit(vcpu))
-		return vcpu->rip;
-	return (u32)(svm_save(vcpu)->cs.base + vcpu->rip);
-}
-
 /*
  * #DB always exits (see intercept.c). DR6 was clear at the entry unless the
  * guest had the registers, so what is set now is this exception's.
@@ -157,7 +150,7 @@ int svm_exit_db(struct vmmu_vcpu *vcpu)
 	}
 	if (vcpu->dbg.guest_debug & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP))
 		return vmmu_exit_debug(vcpu, X86_TRAP_DB, dr6, svm->vmcb->save.dr7,
-				       linear_rip(vcpu));
+				       svm_linear_rip(vcpu));
 	vmmu_queue_exception_payload(vcpu, X86_TRAP_DB, hits);
 	return 1;
 }
@@ -165,5 +158,5 @@ int svm_exit_db(struct vmmu_vcpu *vcpu)
 int svm_exit_bp(struct vmmu_vcpu *vcpu)
 {
 	return vmmu_exit_debug(vcpu, X86_TRAP_BP, svm_save(vcpu)->dr6, svm_save(vcpu)->dr7,
-			       linear_rip(vcpu));
+			       svm_linear_rip(vcpu));
 }

@@ -11,10 +11,11 @@
  * guest is in its NMI handler, so IRET is intercepted; it is about to execute
  * then, and one step later NMIs are open.
  *
- * Locking: vcpu->mutex. Injection may sleep (software interrupts are decoded
- * where hardware does not give the next rip). irq_allowed() may also be called
+ * Locking: vcpu->mutex. Injection may sleep (a software interrupt's opcode is
+ * read from guest memory). irq_allowed() may also be called
  * by other threads while the vCPU is halted: it only looks.
  */
+#include "vmmu/paging.h"
 #include "vmcb.h"
 
 u32 svm_get_irq_shadow(struct vmmu_vcpu *vcpu)
@@ -68,6 +69,25 @@ static void inject(struct vmmu_vcpu *vcpu, u32 type, u8 vector, bool has_error, 
 	c->event_inj_err = error;
 }
 
+/* 0: rip is at something else, so it is what the handler returns to. */
+static unsigned int soft_insn_len(struct vmmu_vcpu *vcpu)
+{
+	struct vmmu_exception e;
+	u8 opcode;
+
+	if (vmmu_read_gva(vcpu, svm_linear_rip(vcpu), &opcode, 1, VMMU_PFERR_FETCH, &e))
+		return 0;
+	switch (opcode) {
+	case 0xcc:	/* INT3 */
+	case 0xce:	/* INTO */
+		return 1;
+	case 0xcd:	/* INT n */
+		return 2;
+	default:
+		return 0;
+	}
+}
+
 /*
  * INT n, INT3 and INTO push the rip that follows them. EVENTINJ pushes rip as
  * it finds it, or the VMCB's next_rip where the processor has that. rip moves
@@ -76,18 +96,12 @@ static void inject(struct vmmu_vcpu *vcpu, u32 type, u8 vector, bool has_error, 
 static void step_over_soft(struct vmmu_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
-	struct vmmu_insn_info insn;
-	u64 next = vcpu->rip;
-
-	if (vmmu_decode_current(vcpu, &insn) == 1 && insn.opcode_map == 0 &&
-	    insn.opcode >= 0xcc && insn.opcode <= 0xce)
-		next += insn.len;
 
 	svm->soft_injected = true;
 	svm->soft_old_rip = vcpu->rip;
-	svm->soft_new_rip = next;
-	vcpu->rip = next;
-	svm->vmcb->control.next_rip = next;
+	svm->soft_new_rip = vcpu->rip + soft_insn_len(vcpu);
+	vcpu->rip = svm->soft_new_rip;
+	svm->vmcb->control.next_rip = svm->soft_new_rip;
 }
 
 void svm_inject_irq(struct vmmu_vcpu *vcpu)

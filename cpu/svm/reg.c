@@ -20,6 +20,13 @@ void svm_set_rflags(struct vmmu_vcpu *vcpu, u64 val)
 	svm_save(vcpu)->rflags = val | X86_EFLAGS_FIXED;
 }
 
+u64 svm_linear_rip(struct vmmu_vcpu *vcpu)
+{
+	if (vmmu_is_64bit(vcpu))
+		return vcpu->rip;
+	return (u32)(svm_save(vcpu)->cs.base + vcpu->rip);
+}
+
 static struct vmcb_seg *seg_of(struct vmmu_vcpu *vcpu, enum vmmu_seg seg)
 {
 	struct vmcb_save_area *s = svm_save(vcpu);

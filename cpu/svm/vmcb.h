@@ -238,6 +238,7 @@ int svm_exit_cr(struct vmmu_vcpu *vcpu);
 /* reg.c */
 u64 svm_get_rflags(struct vmmu_vcpu *vcpu);
 void svm_set_rflags(struct vmmu_vcpu *vcpu, u64 val);
+u64 svm_linear_rip(struct vmmu_vcpu *vcpu);
 void svm_seg_to_kvm(const struct vmcb_seg *s, enum vmmu_seg seg, u8 cpl,
 		    struct kvm_segment *val);
 void svm_seg_from_kvm(struct vmcb_seg *s, const struct kvm_segment *val);
