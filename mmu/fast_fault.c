@@ -52,9 +52,8 @@ int vmmu_fast_fault(struct vmmu_fault *f)
 
 	guard(rcu)();
 
-	vmmu_iter_find(&it, f->vcpu->mmu.root, f->gfn);
 	/* Beyond what the table can map: no slot lies there. */
-	if (!it.valid)
+	if (!vmmu_iter_find(&it, f->vcpu->mmu.root, f->gfn))
 		return VMMU_NEXT_STAGE;
 
 	if (vmmu_spte_mmio(it.old) &&

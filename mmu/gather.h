@@ -33,8 +33,10 @@ void vmmu_gather_begin(struct vmmu_gather *g, struct vmmu_vm *vm);
 void vmmu_gather_pay(struct vmmu_gather *g);
 /* Pay, and add the counts up: the last use of @g. */
 void vmmu_gather_end(struct vmmu_gather *g);
-/* As vmmu_gather_end(), but the caller pays the flush when the answer is true.
- * Only for a series that unlinked no table. */
+/*
+ * As vmmu_gather_end(), but the caller pays the flush when the answer is true.
+ * Only for a series that unlinked no table.
+ */
 bool vmmu_gather_hand_over(struct vmmu_gather *g);
 
 /**

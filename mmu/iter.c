@@ -30,52 +30,47 @@ static __always_inline bool iter_step_down(struct vmmu_iter *it)
 	return true;
 }
 
-void vmmu_iter_start(struct vmmu_iter *it, struct vmmu_sp *root, int min_level, gfn_t start,
-		     gfn_t end)
+struct vmmu_iter *vmmu_iter_start(struct vmmu_iter *it, struct vmmu_sp *root, int min_level,
+				  gfn_t start, gfn_t end)
 {
-	int root_level = root->role.level;
+	const gfn_t root_end = VMMU_PAGES_PER_LEVEL(root->role.level + 1);
 
-	it->restart = false;
-	it->level = root_level;
-	it->root_level = root_level;
+	it->restart = true;
+	it->root_level = root->role.level;
 	it->min_level = min_level;
 	it->cursor = start;
-	it->began = start;
-	it->end = min(end, (gfn_t)VMMU_PAGES_PER_LEVEL(root_level + 1));
-	it->pt[root_level] = root->spt;
-	it->valid = start < it->end;
-	if (it->valid)
-		iter_load(it);
+	it->end = min(end, root_end);
+	it->pt[it->root_level] = root->spt;
+	return it;
 }
 
-void vmmu_iter_next(struct vmmu_iter *it)
+bool vmmu_iter_next(struct vmmu_iter *it)
 {
 	if (it->restart) {
 		it->restart = false;
 		it->began = it->cursor;
 		it->level = it->root_level;
-		iter_load(it);
-		return;
+	} else {
+		if (iter_step_down(it))
+			return true;
+		it->cursor = vmmu_iter_gfn_end(it);
+		/* Behind the last entry of a table, go on with the next entry of its parent. */
+		while (it->level < it->root_level && !vmmu_spte_index(it->cursor, it->level))
+			it->level++;
 	}
 
-	if (iter_step_down(it))
-		return;
-
-	it->cursor = vmmu_iter_gfn_end(it);
-	if (it->cursor >= it->end) {
-		it->valid = false;
-		return;
-	}
-
-	/* Behind the last entry of a table the walk goes on with the parent's next entry. */
-	while (it->level < it->root_level && !vmmu_spte_index(it->cursor, it->level))
-		it->level++;
+	if (it->cursor >= it->end)
+		return false;
 	iter_load(it);
+	return true;
 }
 
-void vmmu_iter_find(struct vmmu_iter *it, struct vmmu_sp *root, gfn_t gfn)
+bool vmmu_iter_find(struct vmmu_iter *it, struct vmmu_sp *root, gfn_t gfn)
 {
 	vmmu_iter_start(it, root, VMMU_LEVEL_4K, gfn, gfn + 1);
-	while (it->valid && iter_step_down(it))
+	if (!vmmu_iter_next(it))
+		return false;
+	while (iter_step_down(it))
 		;
+	return true;
 }

@@ -21,10 +21,9 @@ struct vmmu_iter {
 	u64 *sptep;
 	u64 old;		/* *sptep when it was read last */
 	u8 level;
-	bool valid;
 
 	/* The walk's own. */
-	bool restart;
+	bool restart;		/* the next step begins at the root */
 	u8 min_level;
 	u8 root_level;
 	gfn_t cursor;		/* the gfn that the walk looks for */
@@ -33,12 +32,14 @@ struct vmmu_iter {
 	u64 *pt[VMMU_ROOT_LEVEL_MAX + 1];	/* by level, from the root to here */
 };
 
-void vmmu_iter_start(struct vmmu_iter *it, struct vmmu_sp *root, int min_level, gfn_t start,
-		     gfn_t end);
-void vmmu_iter_next(struct vmmu_iter *it);
+/* Before the first SPTE; vmmu_iter_next() gets there. Returns @it. */
+struct vmmu_iter *vmmu_iter_start(struct vmmu_iter *it, struct vmmu_sp *root, int min_level,
+				  gfn_t start, gfn_t end);
+/* Go to the next SPTE; false: there is none. */
+bool vmmu_iter_next(struct vmmu_iter *it);
 
-/* Stand on the lowest SPTE that there is for @gfn: a leaf, or a hole. */
-void vmmu_iter_find(struct vmmu_iter *it, struct vmmu_sp *root, gfn_t gfn);
+/* Stand on the lowest SPTE that there is for @gfn: a leaf, or a hole. False: out of reach. */
+bool vmmu_iter_find(struct vmmu_iter *it, struct vmmu_sp *root, gfn_t gfn);
 
 static inline void vmmu_iter_restart(struct vmmu_iter *it)
 {
@@ -57,9 +58,9 @@ static inline gfn_t vmmu_iter_gfn_end(const struct vmmu_iter *it)
 	return it->gfn + VMMU_PAGES_PER_LEVEL(it->level);
 }
 
-#define for_each_spte_above(it, root, min_level, start, end)			\
-	for (vmmu_iter_start(&(it), root, min_level, start, end); (it).valid;	\
-	     vmmu_iter_next(&(it)))
+#define for_each_spte_above(it, root, min_level, start, end)				\
+	for (struct vmmu_iter *__it = vmmu_iter_start(&(it), root, min_level, start, end);	\
+	     vmmu_iter_next(__it);)
 
 #define for_each_spte(it, root, start, end)					\
 	for_each_spte_above(it, root, VMMU_LEVEL_4K, start, end)

@@ -92,8 +92,10 @@ bool vmmu_spte_change(struct vmmu_gather *g, struct vmmu_iter *it, u64 new);
 /* Empty the SPTE whatever hardware does to it meanwhile. mmu.lock held for write. */
 void vmmu_spte_zap(struct vmmu_gather *g, struct vmmu_iter *it);
 
-/* Clear @bits of a present leaf whatever hardware does to it meanwhile, until it is no longer
- * one. Returns the bits that were set. mmu.lock held for write. */
+/*
+ * Clear @bits of a present leaf whatever hardware does to it meanwhile, until it is no longer
+ * one. Returns the bits that were set. mmu.lock held for write.
+ */
 u64 vmmu_spte_clear(struct vmmu_gather *g, struct vmmu_iter *it, u64 bits);
 
 #endif

@@ -7,8 +7,10 @@
 
 /* Every page of @slot faults on the next write. Flushes. May sleep. */
 void vmmu_wrprot_slot(struct vmmu_vm *vm, const struct vmmu_memslot *slot);
-/* So do the pages @gfn + n, for each bit n of @mask. Does not sleep.
- * Returns whether a flush is owed. */
+/*
+ * So do the pages @gfn + n, for each bit n of @mask. Does not sleep.
+ * Returns whether a flush is owed.
+ */
 bool vmmu_wrprot_mask(struct vmmu_vm *vm, gfn_t gfn, unsigned long mask);
 
 #endif

@@ -13,8 +13,10 @@
 void vmmu_zap_range(struct vmmu_vm *vm, gfn_t start, gfn_t end);
 /* Every MMIO SPTE, of whatever generation. */
 void vmmu_zap_mmio(struct vmmu_vm *vm);
-/* Every 4K table of @slot over memory that the host maps in larger pages by now: the next
- * faults map it large. */
+/*
+ * Every 4K table of @slot over memory that the host maps in larger pages by now: the next
+ * faults map it large.
+ */
 void vmmu_zap_collapsible(struct vmmu_vm *vm, const struct vmmu_memslot *slot);
 
 #endif
