@@ -9,6 +9,7 @@
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/module.h>
+#include <linux/preempt.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -23,6 +24,15 @@ static void init_fields(struct vmmu_vm *vm)
 	xa_init(&vm->vcpus);
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
+	/* The scheduler looks at notifiers only while somebody has any. */
+	preempt_notifier_inc();
+}
+
+static void undo_fields(struct vmmu_vm *vm)
+{
+	preempt_notifier_dec();
+	mmdrop(vm->mm);
+	kvfree(vm);
 }
 
 /* The steps of creation, each with its undoing, run in order and undone backwards. */
@@ -98,8 +108,7 @@ struct vmmu_vm *vmmu_vm_create(unsigned long type)
 		r = steps[i].init(vm);
 		if (r) {
 			undo_steps(vm, i);
-			mmdrop(vm->mm);
-			kvfree(vm);
+			undo_fields(vm);
 			return ERR_PTR(r);
 		}
 	}
@@ -120,8 +129,6 @@ static void destroy_vcpus(struct vmmu_vm *vm)
 
 static void vm_destroy(struct vmmu_vm *vm)
 {
-	struct mm_struct *mm = vm->mm;
-
 	/* Outside events first: none may find a vCPU that is going. */
 	vmmu_irq_vm_release(vm);
 	vmmu_notifier_unregister(vm);
@@ -129,8 +136,7 @@ static void vm_destroy(struct vmmu_vm *vm)
 	vmmu_free_msr_filter(vm);
 	/* All but the notifier, which is gone. */
 	undo_steps(vm, ARRAY_SIZE(steps) - 1);
-	kvfree(vm);
-	mmdrop(mm);
+	undo_fields(vm);
 }
 
 void vmmu_vm_get(struct vmmu_vm *vm)
