@@ -118,8 +118,7 @@ void vmmu_iobus_remove(struct vmmu_vm *vm, enum vmmu_bus nr, struct vmmu_iodev *
 	synchronize_srcu_expedited(&vm->srcu);
 }
 
-/* The devices that hold all of [addr, addr + len), last added first. */
-static struct vmmu_iodev *next_dev(const struct vmmu_iobus *bus, int *i, u64 addr)
+struct vmmu_iodev *vmmu_iobus_next(const struct vmmu_iobus *bus, int *i, u64 addr)
 {
 	const struct vmmu_iobus_range *range;
 	struct vmmu_iodev *dev;
@@ -161,7 +160,7 @@ int vmmu_bus_write(struct vmmu_vcpu *vcpu, enum vmmu_bus nr, u64 addr, int len, 
 	if (!bus)
 		return -EOPNOTSUPP;
 	i = vmmu_iobus_last(bus, addr);
-	while ((dev = next_dev(bus, &i, addr)))
+	while ((dev = vmmu_iobus_next(bus, &i, addr)))
 		if (dev->ops->write && !dev->ops->write(vcpu, dev, addr, len, data))
 			return 0;
 	return -EOPNOTSUPP;
@@ -191,7 +190,7 @@ int vmmu_bus_read(struct vmmu_vcpu *vcpu, enum vmmu_bus nr, u64 addr, int len, v
 	if (!bus)
 		return -EOPNOTSUPP;
 	i = vmmu_iobus_last(bus, addr);
-	while ((dev = next_dev(bus, &i, addr)))
+	while ((dev = vmmu_iobus_next(bus, &i, addr)))
 		if (dev->ops->read && !dev->ops->read(vcpu, dev, addr, len, data))
 			return 0;
 	return -EOPNOTSUPP;

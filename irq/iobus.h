@@ -41,6 +41,8 @@ struct vmmu_iobus *vmmu_iobus_with(const struct vmmu_iobus *old, u64 addr, u32 l
 				   struct vmmu_iodev *dev);
 /* Index of the last range that may hold @addr, for a walk downwards; -1: none. */
 int vmmu_iobus_last(const struct vmmu_iobus *bus, u64 addr);
+/* The next device, from index @i downwards, whose range holds @addr; NULL: no more. */
+struct vmmu_iodev *vmmu_iobus_next(const struct vmmu_iobus *bus, int *i, u64 addr);
 
 /* vm->irq.lock held. @len 0 counts as 1. */
 int vmmu_iobus_add(struct vmmu_vm *vm, enum vmmu_bus nr, u64 addr, u32 len,

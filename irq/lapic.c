@@ -240,16 +240,15 @@ u32 lapic_lvt_value(struct vmmu_lapic *apic, u32 reg, u32 val)
 
 	if (reg == APIC_LVTT)
 		mask = (mask & ~(3U << 17)) | apic->timer.mode_mask;
-	val &= mask;
-	/* Software-disabled: masked, and writes cannot change that. SDM 11.4.7.2. */
-	if (!(lapic_get(apic, APIC_SPIV) & APIC_SPIV_APIC_ENABLED))
-		val |= APIC_LVT_MASKED;
-	return val;
+	return val & mask;
 }
 
 static void write_lvt(struct vmmu_lapic *apic, u32 reg, u32 val)
 {
 	val = lapic_lvt_value(apic, reg, val);
+	/* Software-disabled: masked, and writes cannot change that. SDM 11.4.7.2. */
+	if (!(lapic_get(apic, APIC_SPIV) & APIC_SPIV_APIC_ENABLED))
+		val |= APIC_LVT_MASKED;
 	if (reg == APIC_LVTT)
 		lapic_timer_write_lvtt(apic, val);
 	else

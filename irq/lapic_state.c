@@ -332,7 +332,11 @@ int vmmu_lapic_get_state(struct vmmu_vcpu *vcpu, struct kvm_lapic_state *s)
 	return 0;
 }
 
-/* Registers that keep only some of their bits, whatever user space brought. */
+/*
+ * Registers that keep only some of their bits, whatever user space brought. The
+ * LVT's masks stay as they are: user space resets to a software-disabled APIC
+ * with LINT0 open for the PIC, as vmmu_lapic_reset() does.
+ */
 static void sanitise(struct vmmu_lapic *apic)
 {
 	u32 reg;

@@ -33,15 +33,15 @@ u32 lapic_divisor(u32 tdcr)
 	return 1U << ((n + 1) & 7);
 }
 
-/* TSC ticks to nanoseconds, rounded up. */
+/* TSC ticks to nanoseconds, never too few. */
 u64 lapic_tsc_to_ns(u64 delta, u32 khz)
 {
 	u64 ns;
 
 	if (!khz)
 		return FAR_FUTURE_NS;
-	if (delta <= U64_MAX / NSEC_PER_MSEC - 1)
-		ns = div64_u64(delta * NSEC_PER_MSEC + khz - 1, khz);
+	if (delta <= U64_MAX / NSEC_PER_MSEC)
+		ns = div64_u64(delta * NSEC_PER_MSEC, khz) + 1;
 	else if (delta / khz < FAR_FUTURE_NS / NSEC_PER_MSEC)
 		ns = (delta / khz + 1) * NSEC_PER_MSEC;
 	else
@@ -156,18 +156,28 @@ void lapic_timer_write_tmict(struct vmmu_lapic *apic, u32 val)
 		start_count(apic, val);
 }
 
+/* Cycles to go of an hrtimer that is, or was until it was cancelled, armed. */
+static u32 cycles_left(struct vmmu_lapic *apic)
+{
+	s64 left = ktime_to_ns(hrtimer_get_remaining(&apic->timer.hrtimer));
+
+	if (left <= 0)
+		return 0;
+	return min_t(u64, div64_u64(left, cycle_ns(apic)), lapic_get(apic, APIC_TMICT));
+}
+
 /* The count goes on from where it is, at the new speed. */
 void lapic_timer_write_tdcr(struct vmmu_lapic *apic, u32 val)
 {
-	bool deadline = timer_mode(apic) & APIC_LVT_TIMER_TSCDEADLINE;
-	u32 left = lapic_timer_current(apic);
 	bool armed;
+	u32 left;
 
-	if (deadline || lapic_get(apic, APIC_TDCR) == val) {
+	if ((timer_mode(apic) & APIC_LVT_TIMER_TSCDEADLINE) || lapic_get(apic, APIC_TDCR) == val) {
 		lapic_set(apic, APIC_TDCR, val);
 		return;
 	}
 	armed = hrtimer_cancel(&apic->timer.hrtimer);
+	left = cycles_left(apic);
 	lapic_set(apic, APIC_TDCR, val);
 	if (armed)
 		start_count(apic, left);
@@ -175,16 +185,10 @@ void lapic_timer_write_tdcr(struct vmmu_lapic *apic, u32 val)
 
 u32 lapic_timer_current(struct vmmu_lapic *apic)
 {
-	u32 initial = lapic_get(apic, APIC_TMICT);
-	s64 left;
-
-	if (!initial || (timer_mode(apic) & APIC_LVT_TIMER_TSCDEADLINE) ||
+	if (!lapic_get(apic, APIC_TMICT) || (timer_mode(apic) & APIC_LVT_TIMER_TSCDEADLINE) ||
 	    !hrtimer_active(&apic->timer.hrtimer))
 		return 0;
-	left = ktime_to_ns(hrtimer_get_remaining(&apic->timer.hrtimer));
-	if (left <= 0)
-		return 0;
-	return min_t(u64, div64_u64(left, cycle_ns(apic)), initial);
+	return cycles_left(apic);
 }
 
 /*

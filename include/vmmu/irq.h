@@ -116,7 +116,7 @@ int vmmu_lapic_ack_irq(struct vmmu_vcpu *vcpu);
 int vmmu_lapic_highest_irr(struct vmmu_vcpu *vcpu);
 /* LVT0 lets ExtINT through to this vCPU (user-space PIC with KVM_INTERRUPT). */
 bool vmmu_lapic_accepts_extint(struct vmmu_vcpu *vcpu);
-/* IOAPIC-in-user-space: does EOI of @vector exit (KVM_EXIT_IOAPIC_EOI)? Recomputed on VMMU_REQ_EOI_EXIT. */
+/* Which EOIs exit to a user-space I/O APIC (KVM_EXIT_IOAPIC_EOI): serves VMMU_REQ_EOI_EXIT. */
 void vmmu_lapic_scan_routes(struct vmmu_vcpu *vcpu);
 
 /* The interrupt that the vCPU should take now, from LAPIC or KVM_INTERRUPT. */
