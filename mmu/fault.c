@@ -20,21 +20,23 @@
 #include "vmmu/trace.h"
 
 /* No slot: the access is emulated, now and (by the MMIO SPTE) more quickly the next time. */
-static int fault_mmio(struct vmmu_fault *f)
+static int fault_mmio(struct vmmu_fault *f, u64 generation)
 {
 	int r = vmmu_page_topup(f->vcpu);
 
 	if (r)
 		return r;
-	return vmmu_map_mmio(f, vmmu_memslots(f->vm)->generation);
+	return vmmu_map_mmio(f, generation);
 }
 
 static int fault_slot(struct vmmu_fault *f)
 {
+	/* Before the look: a slot published in between makes the MMIO entry stale at once. */
+	u64 generation = vmmu_memslots(f->vm)->generation;
 	struct vmmu_memslot *slot = vmmu_gfn_to_slot(f->vm, f->gfn);
 
 	if (!slot)
-		return fault_mmio(f);
+		return fault_mmio(f, generation);
 	/* It is going; once the change is published the guest gets a definite answer. */
 	if (slot->invalid)
 		return VMMU_RETRY;
