@@ -10,7 +10,7 @@
  *
  * A CR exit is decoded unless hardware tells the register: see intercept.c.
  *
- * Locking: vcpu->mutex. Only svm_exit_cr() may sleep (it fetches code).
+ * Locking: vcpu->mutex. Only the exits may sleep (they fetch code).
  */
 #include "vmmu/paging.h"
 #include "vmcb.h"
@@ -291,4 +291,29 @@ int svm_exit_cr(struct vmmu_vcpu *vcpu)
 	default:
 		return vmmu_emulation_failed(vcpu);
 	}
+}
+
+/**
+ * svm_exit_error() - SVM_EXIT_ERR: VMRUN refused the VMCB
+ * @vcpu: loaded
+ *
+ * An emulated AMD-V may also answer so to a MOV that sets reserved bits of CR3
+ * or CR4, where a processor raises #GP. Then the guest gets that; a second
+ * error in a row is a refused entry in any case.
+ *
+ * Return: 1 resume, 0 exit to user space.
+ */
+int svm_exit_error(struct vmmu_vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct cr_access a = {};
+
+	if (!svm_host.bare_metal && !svm->error_seen && from_decoder(vcpu, &a) == 1 &&
+	    a.kind == CR_MOV_TO && (a.cr == 3 || a.cr == 4)) {
+		svm->error_seen = true;
+		vmmu_inject_gp(vcpu);
+		return 1;
+	}
+	svm_dump(vcpu);
+	return vmmu_exit_fail_entry(vcpu, svm->vmcb->control.exit_code);
 }

@@ -109,12 +109,11 @@ int svm_handle_exit(struct vmmu_vcpu *vcpu)
 	u32 code = svm_control(vcpu)->exit_code;
 	u64 data[2] = { code, vcpu->cpu };
 
+	if (code == (u32)SVM_EXIT_ERR)
+		return svm_exit_error(vcpu);
+	to_svm(vcpu)->error_seen = false;
 	if (code == SVM_EXIT_NPF)
 		return exit_npf(vcpu);
-	if (code == (u32)SVM_EXIT_ERR) {
-		svm_dump(vcpu);
-		return vmmu_exit_fail_entry(vcpu, code);
-	}
 	if (code < ARRAY_SIZE(handlers) && handlers[code])
 		return handlers[code](vcpu);
 

@@ -97,6 +97,7 @@ struct svm_vcpu {
 	bool mce_hidden;	/* the VMCB has CR4.MCE, the guest has not set it */
 	bool cr4_checked;	/* the guest's CPUID hides CR4 bits that we have */
 	bool tpr_masked;	/* an interrupt waits for a lower TPR */
+	bool error_seen;	/* the last exit was SVM_EXIT_ERR, taken for a #GP */
 
 	/* NMI blocking without vNMI; see event.c. */
 	bool nmi_masked;
@@ -234,6 +235,7 @@ void svm_set_cr3(struct vmmu_vcpu *vcpu, u64 val);
 void svm_set_cr4(struct vmmu_vcpu *vcpu, u64 val);
 void svm_set_efer(struct vmmu_vcpu *vcpu, u64 val);
 int svm_exit_cr(struct vmmu_vcpu *vcpu);
+int svm_exit_error(struct vmmu_vcpu *vcpu);
 
 /* reg.c */
 u64 svm_get_rflags(struct vmmu_vcpu *vcpu);
