@@ -171,6 +171,7 @@ static struct kvm_cpuid2 *supported_cpuid(int dev)
 {
 	const int n = 256;
 	struct kvm_cpuid2 *cpuid;
+	uint32_t i;
 
 	cpuid = calloc(1, sizeof(*cpuid) + n * sizeof(cpuid->entries[0]));
 	if (!cpuid)
@@ -178,6 +179,11 @@ static struct kvm_cpuid2 *supported_cpuid(int dev)
 	cpuid->nent = n;
 	if (ioctl(dev, KVM_GET_SUPPORTED_CPUID, cpuid))
 		DIE("KVM_GET_SUPPORTED_CPUID: %m");
+	/* This mode of the APIC timer is announced by a capability instead. */
+	if (ioctl(dev, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0)
+		for (i = 0; i < cpuid->nent; i++)
+			if (cpuid->entries[i].function == 1)
+				cpuid->entries[i].ecx |= 1u << 24;
 	return cpuid;
 }
 

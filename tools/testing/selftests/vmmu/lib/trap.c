@@ -4,7 +4,7 @@
  * guest_try() that expected it, or calls the test's handler, or tells the test
  * that nobody wanted it. Runs in the guest only.
  */
-#include "cpu.h"
+#include "apic.h"
 
 struct guest_cpu guest_cpus[GUEST_MAX_VCPUS];
 void (*guest_handler[256])(struct guest_frame *frame);
@@ -42,4 +42,12 @@ void guest_trap(struct guest_frame *frame)
 void guest_count(struct guest_frame *frame)
 {
 	this_cpu()->count[frame->vector]++;
+}
+
+bool apic_x2;
+
+void apic_count(struct guest_frame *frame)
+{
+	this_cpu()->count[frame->vector]++;
+	apic_eoi();
 }
