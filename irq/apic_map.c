@@ -209,11 +209,16 @@ static void publish_map(struct vmmu_vm *vm, struct vmmu_apic_map *map)
 		kvfree_rcu(old, rcu);
 }
 
+/* Without users nobody sends any more: vCPUs go one by one and need no new maps. */
+static bool dying(struct vmmu_vm *vm)
+{
+	return !refcount_read(&vm->users);
+}
+
 static void update_locked(struct vmmu_vm *vm)
 {
 	lockdep_assert_held(&vm->irq.apic_map_lock);
-	if (!vm->irq.released)
-		publish_map(vm, build_map(vm));
+	publish_map(vm, dying(vm) ? NULL : build_map(vm));
 }
 
 void vmmu_apic_map_update(struct vmmu_vm *vm)
@@ -244,23 +249,11 @@ int vmmu_apic_map_join(struct vmmu_lapic *apic)
 void vmmu_apic_map_leave(struct vmmu_lapic *apic)
 {
 	struct vmmu_vm *vm = apic->vcpu->vm;
-	bool wait;
 
 	scoped_guard(mutex, &vm->irq.apic_map_lock) {
 		RCU_INIT_POINTER(vm->irq.lapics[apic->slot], NULL);
 		update_locked(vm);
-		wait = !vm->irq.released;
 	}
-	if (wait)
+	if (!dying(vm))
 		synchronize_rcu();
-}
-
-/* No eventfd can send any more and no vCPU runs: drop the map once, not per vCPU. */
-void vmmu_apic_map_release(struct vmmu_vm *vm)
-{
-	scoped_guard(mutex, &vm->irq.apic_map_lock) {
-		vm->irq.released = true;
-		publish_map(vm, NULL);
-	}
-	synchronize_rcu();
 }

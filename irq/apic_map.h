@@ -44,7 +44,5 @@ u64 vmmu_apic_map_lookup(const struct vmmu_apic_map *map, const struct vmmu_apic
 void vmmu_apic_map_update(struct vmmu_vm *vm);
 int vmmu_apic_map_join(struct vmmu_lapic *apic);
 void vmmu_apic_map_leave(struct vmmu_lapic *apic);
-/* The VM goes away: no more maps. */
-void vmmu_apic_map_release(struct vmmu_vm *vm);
 
 #endif

@@ -63,8 +63,8 @@ static void compare(struct kunit *test, const struct vmmu_apic_view *views,
 		for (i = 0; i < NR; i++)
 			if (vmmu_apic_match(&views[i], &msg, how & 4))
 				naive |= BIT_ULL(i);
-		KUNIT_ASSERT_EQ_MSG(test, vmmu_apic_map_lookup(map, &msg, how & 4), naive,
-				    "dest %#x how %u", dest, how);
+		if (vmmu_apic_map_lookup(map, &msg, how & 4) != naive)
+			KUNIT_FAIL(test, "dest %#x how %u: not %#llx", dest, how, naive);
 	}
 }
 
@@ -90,14 +90,14 @@ static void map_matches_naive(struct kunit *test)
 	unsigned int round, i;
 
 	prandom_seed_state(&rnd, 20);
-	for (round = 0; round < 60; round++) {
+	for (round = 0; round < 15; round++) {
 		struct vmmu_apic_map *map;
 
-		random_views(views, 1 + round % 15);
+		random_views(views, 1 + round);
 		map = map_of(test, views);
 		for (i = 0; i < 256; i++)
 			compare(test, views, map, i);
-		for (i = 0; i < 200; i++)
+		for (i = 0; i < 100; i++)
 			compare(test, views, map, odd_dest(views));
 		kvfree(map);
 	}

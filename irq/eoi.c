@@ -23,8 +23,10 @@ void lapic_eoi(struct vmmu_lapic *apic)
 	if (test_bit(vector, apic->eoi_exit)) {
 		__set_bit(vector, apic->eoi_done);
 		apic->eoi_pending = true;
+		/* The loop asks vmmu_lapic_eoi_exit_pending() before it clears this. */
+		vmmu_request(apic->vcpu, VMMU_REQ_EXIT_USER);
 	}
-	/* Something of lower priority may have waited; also serves eoi_pending. */
+	/* Something of lower priority may have waited. */
 	vmmu_request(apic->vcpu, VMMU_REQ_EVENT);
 }
 
@@ -50,6 +52,6 @@ bool vmmu_lapic_eoi_exit_pending(struct vmmu_vcpu *vcpu, u8 *vector)
 	apic->eoi_pending = !bitmap_empty(apic->eoi_done, LAPIC_NR_VECTORS);
 	/* Look again after the exit. */
 	if (apic->eoi_pending)
-		vmmu_request(vcpu, VMMU_REQ_EVENT);
+		vmmu_request(vcpu, VMMU_REQ_EXIT_USER);
 	return first < LAPIC_NR_VECTORS;
 }

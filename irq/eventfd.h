@@ -18,8 +18,9 @@ DEFINE_FREE(vmmu_eventfd, struct eventfd_ctx *, if (!IS_ERR_OR_NULL(_T)) eventfd
 
 int vmmu_irqfd_module_init(void);
 void vmmu_irqfd_module_exit(void);
-/* No eventfd of this VM calls back any more when these return. May sleep. */
+/* No eventfd of this VM calls back any more when this returns. May sleep. */
 void vmmu_irqfd_release(struct vmmu_vm *vm);
+/* No vCPU exists any more. May sleep. */
 void vmmu_ioeventfd_release(struct vmmu_vm *vm);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "iobus.h"
 
-#define NR	120
+#define NR	80
 
 static struct rnd_state rnd;
 
@@ -37,12 +37,10 @@ static void check_addr(struct kunit *test, const struct vmmu_iobus *bus,
 	while ((dev = vmmu_iobus_next(bus, &at, addr))) {
 		const struct naive *n = container_of(dev, struct naive, dev);
 
-		KUNIT_ASSERT_TRUE(test, n->live);
-		KUNIT_ASSERT_LE(test, n->addr, addr);
-		KUNIT_ASSERT_LT(test, addr, n->addr + max(n->len, 1U));
-		got++;
+		got += n->live && n->addr <= addr && addr < n->addr + max(n->len, 1U) ? 1 : 1000;
 	}
-	KUNIT_ASSERT_EQ_MSG(test, got, want, "addr %llu", addr);
+	if (got != want)
+		KUNIT_FAIL(test, "addr %llu: %d, not %d", addr, got, want);
 }
 
 static void remove_some(struct vmmu_iobus *bus, struct naive *naive)
@@ -78,7 +76,7 @@ static void search_matches_naive(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, bus);
 		if (i % 10 == 9)
 			remove_some(bus, naive);
-		for (addr = 0; addr < 520; addr++)
+		for (addr = i % 4; addr < 520; addr += 4)
 			check_addr(test, bus, naive, addr);
 	}
 	kvfree(bus);

@@ -182,7 +182,7 @@ int vmmu_ioeventfd(struct vmmu_vm *vm, const struct kvm_ioeventfd *args)
 	return args->flags & KVM_IOEVENTFD_FLAG_DEASSIGN ? deassign(vm, args) : assign(vm, args);
 }
 
-/* The VM goes away; no vCPU runs. */
+/* The VM goes away; there is no vCPU any more. */
 void vmmu_ioeventfd_release(struct vmmu_vm *vm)
 {
 	struct ioeventfd *p, *tmp;

@@ -43,29 +43,30 @@ int vmmu_irq_vm_init(struct vmmu_vm *vm)
 
 /**
  * vmmu_irq_vm_release() - nothing from outside reaches this VM's LAPICs any more
- * @vm: without users: no ioctl, no vCPU runs
+ * @vm: its file is closed: no ioctl of the VM; vCPUs may still run
  *
- * May sleep. vm->srcu still works.
+ * May sleep; callable twice.
  */
 void vmmu_irq_vm_release(struct vmmu_vm *vm)
 {
 	vmmu_irqfd_release(vm);
-	vmmu_ioeventfd_release(vm);
-	vmmu_apic_map_release(vm);
 }
 
 /**
  * vmmu_irq_vm_destroy() - free what the VM had of this room
- * @vm: released, its vCPUs destroyed
+ * @vm: released, its vCPUs destroyed; vm->srcu still works
  */
 void vmmu_irq_vm_destroy(struct vmmu_vm *vm)
 {
 	struct vmmu_irq_vm *irq = &vm->irq;
 	unsigned int i;
 
+	vmmu_ioeventfd_release(vm);
 	for (i = 0; i < VMMU_NR_BUSES; i++)
 		kvfree(rcu_dereference_protected(irq->bus[i], true));
 	kvfree(rcu_dereference_protected(irq->routing, true));
+	/* The last vCPU left NULL behind, unless there never was one. */
+	WARN_ON_ONCE(rcu_access_pointer(irq->apic_map));
 	cleanup_srcu_struct(&irq->srcu);
 	mutex_destroy(&irq->apic_map_lock);
 	mutex_destroy(&irq->lock);

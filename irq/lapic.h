@@ -31,8 +31,7 @@
 
 #define LAPIC_TIMER_MODE(lvtt)	((lvtt) & (3 << 17))
 
-static_assert(!(VMMU_APIC_BASE_DEFAULT ^ APIC_DEFAULT_PHYS_BASE ^ LAPIC_BASE_EN));
-static_assert(LAPIC_REGS_SIZE == sizeof(struct kvm_lapic_state));
+static_assert(sizeof(struct kvm_lapic_state) == LAPIC_REGS_SIZE);
 static_assert(APIC_TMR - APIC_ISR == LAPIC_BANK_WORDS * 0x10);
 static_assert(APIC_IRR - APIC_TMR == LAPIC_BANK_WORDS * 0x10);
 

@@ -37,6 +37,7 @@ static int fixture_init(struct kunit *test)
 	prandom_seed_state(&rnd, 22);
 	xa_init(&f->vm.vcpus);
 	mutex_init(&f->vm.lock);
+	refcount_set(&f->vm.users, 1);
 	KUNIT_ASSERT_EQ(test, init_srcu_struct(&f->vm.srcu), 0);
 	KUNIT_ASSERT_EQ(test, vmmu_irq_vm_init(&f->vm), 0);
 	KUNIT_ASSERT_EQ(test, vmmu_irqchip_split(&f->vm, 24), 0);
@@ -62,6 +63,7 @@ static void fixture_exit(struct kunit *test)
 	if (!f)
 		return;
 	vmmu_irq_vm_release(&f->vm);
+	refcount_set(&f->vm.users, 0);
 	for (i = 0; i < NR_VCPUS; i++)
 		if (f->vcpu[i].apic)
 			vmmu_lapic_destroy(&f->vcpu[i]);
@@ -92,8 +94,10 @@ static void ppr_follows_manual(struct kunit *test)
 			unsigned int class = isr < 0 ? 0 : isr >> 4;
 			u8 ppr = lapic_ppr(tpr, isr);
 
-			KUNIT_ASSERT_EQ(test, ppr >> 4, max(tpr >> 4, class));
-			KUNIT_ASSERT_EQ(test, ppr & 0xf, tpr >> 4 >= class ? tpr & 0xf : 0);
+			u8 low = tpr >> 4 >= class ? tpr & 0xf : 0;
+
+			if (ppr != (max(tpr >> 4, class) << 4 | low))
+				KUNIT_FAIL(test, "tpr %#x isr %d: %#x", tpr, isr, ppr);
 		}
 	}
 }
@@ -117,7 +121,7 @@ static void vectors_match_naive(struct kunit *test)
 	unsigned int step, tpr = 0;
 	int want, top, vector;
 
-	for (step = 0; step < 20000; step++) {
+	for (step = 0; step < 4000; step++) {
 		top = naive_highest(isr);
 		want = naive_highest(irr);
 		if (want >= 0 && want >> 4 <= max_t(int, tpr >> 4, top < 0 ? 0 : top >> 4))

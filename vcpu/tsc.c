@@ -62,6 +62,7 @@ static void set_offset(struct vmmu_vcpu *vcpu, u64 offset)
 		return;
 	WRITE_ONCE(vcpu->clock.tsc_offset, offset);
 	vmmu_cpu->set_tsc_offset(vcpu, offset);
+	vmmu_request(vcpu, VMMU_REQ_TIMER);
 	vmmu_request(vcpu, VMMU_REQ_CLOCK_UPDATE);
 	vmmu_request_all(vcpu->vm, VMMU_REQ_CLOCK_UPDATE);
 }

@@ -32,7 +32,6 @@ enum vmmu_bus { VMMU_BUS_MMIO, VMMU_BUS_PIO, VMMU_NR_BUSES };
 struct vmmu_irq_vm {
 	enum vmmu_irqchip mode;			/* vm->lock; set before vCPUs exist */
 	u16 nr_reserved_ioapic_pins;		/* vm->lock: KVM_CAP_SPLIT_IRQCHIP's argument */
-	bool released;				/* apic_map_lock: the VM is going away */
 	struct mutex lock;			/* routing, irqfds, ioeventfds, buses */
 	struct srcu_struct srcu;		/* readers of routing: short, any context */
 	struct vmmu_irq_routing __rcu *routing;	/* srcu; written under lock */
@@ -50,7 +49,7 @@ struct vmmu_irq_vm {
 int vmmu_irq_module_init(void);
 void vmmu_irq_module_exit(void);
 int vmmu_irq_vm_init(struct vmmu_vm *vm);
-/* First half: no more eventfd callbacks (before vCPUs go); second half frees. */
+/* First half: no more eventfd callbacks (before vCPUs go; callable twice); second half frees. */
 void vmmu_irq_vm_release(struct vmmu_vm *vm);
 void vmmu_irq_vm_destroy(struct vmmu_vm *vm);
 

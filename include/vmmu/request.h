@@ -21,9 +21,9 @@ enum vmmu_request {
 	VMMU_REQ_CLOCK_UPDATE,	/* rewrite the kvmclock page */
 	VMMU_REQ_STEAL_UPDATE,
 	VMMU_REQ_VM_DEAD,	/* leave KVM_RUN with -EIO */
-	VMMU_REQ_EXIT_USER,	/* leave KVM_RUN with -EINTR semantics of a kick */
+	VMMU_REQ_EXIT_USER,	/* something for user space waits: an EOI for its I/O APIC */
 	VMMU_REQ_UNBLOCK,
-	VMMU_REQ_TIMER,		/* the LAPIC timer fired */
+	VMMU_REQ_TIMER,		/* the guest's TSC jumped: arm the LAPIC's deadline anew */
 	VMMU_REQ_EOI_EXIT,	/* recompute which EOIs exit to user space */
 	VMMU_NR_REQS,
 };
@@ -41,10 +41,12 @@ bool vmmu_test_clear_request(struct vmmu_vcpu *vcpu, enum vmmu_request req);
 /* Wake it when it blocks, IPI it when it runs in guest mode. Any context. */
 void vmmu_vcpu_kick(struct vmmu_vcpu *vcpu);
 /* Request of every vCPU; those in guest mode are out of it when this returns (waits for
- * the IPI). Preemption may be off, interrupts must be on. Returns whether any was kicked. */
+ * the IPI). Preemption may be off, interrupts must be on. Returns whether any was kicked.
+ */
 bool vmmu_request_all(struct vmmu_vm *vm, enum vmmu_request req);
 /* Every vCPU drops translations before it runs guest code again; as vmmu_request_all().
- * Callable under mmu.lock. */
+ * Callable under mmu.lock.
+ */
 void vmmu_flush_remote_tlbs(struct vmmu_vm *vm);
 /* The VM's invariants are broken: every ioctl says -EIO from now on. Warns once. Any context. */
 void vmmu_vm_kill(struct vmmu_vm *vm, const char *why);
