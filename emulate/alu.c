@@ -266,14 +266,14 @@ void alu_mul(bool is_signed, u64 a, u64 b, unsigned int bytes, u64 *lo, u64 *hi,
 	bool wide;
 
 	if (is_signed) {
-		__int128 p = (__int128)(s64)em_sign_extend(a, bytes) *
+		s128 p = (s128)(s64)em_sign_extend(a, bytes) *
 			     (s64)em_sign_extend(b, bytes);
 
 		*lo = (u64)p & mask;
 		*hi = (u64)(p >> (bytes * 8)) & mask;
 		wide = p != (s64)em_sign_extend(*lo, bytes);
 	} else {
-		unsigned __int128 p = (unsigned __int128)(a & mask) * (b & mask);
+		u128 p = (u128)(a & mask) * (b & mask);
 
 		*lo = (u64)p & mask;
 		*hi = (u64)(p >> (bytes * 8)) & mask;

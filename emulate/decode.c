@@ -309,19 +309,20 @@ static int decode_mem(struct vmmu_insn *insn, u8 mod)
 
 	if (insn->addr_bytes == 2)
 		return decode_mem16(insn, mod);
+	if (rm == 5 && mod == 0) {
+		insn->rip_relative = insn->mode == 8;
+		return next_signed(insn, 4, (u64 *)&insn->disp);
+	}
 	if (rm == 4) {
 		r = decode_sib(insn, mod);
 		if (r)
 			return r;
-	} else if (rm == 5 && mod == 0) {
-		insn->rip_relative = insn->mode == 8;
-		return next_signed(insn, 4, (u64 *)&insn->disp);
 	} else {
 		insn->base = insn->rm;
 	}
-	if (mod)
-		return next_signed(insn, mod == 1 ? 1 : 4, (u64 *)&insn->disp);
-	return 0;
+	if (!mod)
+		return 0;
+	return next_signed(insn, mod == 1 ? 1 : 4, (u64 *)&insn->disp);
 }
 
 static int decode_modrm(struct vmmu_insn *insn)

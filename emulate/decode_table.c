@@ -19,26 +19,34 @@
 #define X(a, o)	{ .attr = (a), .op = DO_##o }
 #define U	{ .attr = OP_UNDEF }
 
-#define ALU_ROW(base)						\
-	[(base) + 0] = X(M | B, ALU),				\
-	[(base) + 1] = X(M, ALU),				\
-	[(base) + 2] = X(M | B, ALU),				\
-	[(base) + 3] = X(M, ALU),				\
-	[(base) + 4] = X(B | I8, ALU_ACC),			\
-	[(base) + 5] = X(IZ, ALU_ACC)
-
 static_assert(VMMU_NR_OPS < 256);
 
 /* Prefixes never reach the table; their places are marked undefined. */
 const struct vmmu_opcode vmmu_opcodes_1[256] = {
-	ALU_ROW(0x00), [0x06] = X(N64, NONE), [0x07] = X(N64, NONE),
-	ALU_ROW(0x08), [0x0e] = X(N64, NONE), [0x0f] = U,
-	ALU_ROW(0x10), [0x16] = X(N64, NONE), [0x17] = X(N64, NONE),
-	ALU_ROW(0x18), [0x1e] = X(N64, NONE), [0x1f] = X(N64, NONE),
-	ALU_ROW(0x20), [0x26] = U, [0x27] = X(N64, NONE),
-	ALU_ROW(0x28), [0x2e] = U, [0x2f] = X(N64, NONE),
-	ALU_ROW(0x30), [0x36] = U, [0x37] = X(N64, NONE),
-	ALU_ROW(0x38), [0x3e] = U, [0x3f] = X(N64, NONE),
+	[0x00] = X(M | B, ALU), [0x01] = X(M, ALU), [0x02] = X(M | B, ALU), [0x03] = X(M, ALU),
+	[0x04] = X(B | I8, ALU_ACC), [0x05] = X(IZ, ALU_ACC),
+	[0x06] = X(N64, NONE), [0x07] = X(N64, NONE),
+	[0x08] = X(M | B, ALU), [0x09] = X(M, ALU), [0x0a] = X(M | B, ALU), [0x0b] = X(M, ALU),
+	[0x0c] = X(B | I8, ALU_ACC), [0x0d] = X(IZ, ALU_ACC),
+	[0x0e] = X(N64, NONE), [0x0f] = U,
+	[0x10] = X(M | B, ALU), [0x11] = X(M, ALU), [0x12] = X(M | B, ALU), [0x13] = X(M, ALU),
+	[0x14] = X(B | I8, ALU_ACC), [0x15] = X(IZ, ALU_ACC),
+	[0x16] = X(N64, NONE), [0x17] = X(N64, NONE),
+	[0x18] = X(M | B, ALU), [0x19] = X(M, ALU), [0x1a] = X(M | B, ALU), [0x1b] = X(M, ALU),
+	[0x1c] = X(B | I8, ALU_ACC), [0x1d] = X(IZ, ALU_ACC),
+	[0x1e] = X(N64, NONE), [0x1f] = X(N64, NONE),
+	[0x20] = X(M | B, ALU), [0x21] = X(M, ALU), [0x22] = X(M | B, ALU), [0x23] = X(M, ALU),
+	[0x24] = X(B | I8, ALU_ACC), [0x25] = X(IZ, ALU_ACC),
+	[0x26] = U, [0x27] = X(N64, NONE),
+	[0x28] = X(M | B, ALU), [0x29] = X(M, ALU), [0x2a] = X(M | B, ALU), [0x2b] = X(M, ALU),
+	[0x2c] = X(B | I8, ALU_ACC), [0x2d] = X(IZ, ALU_ACC),
+	[0x2e] = U, [0x2f] = X(N64, NONE),
+	[0x30] = X(M | B, ALU), [0x31] = X(M, ALU), [0x32] = X(M | B, ALU), [0x33] = X(M, ALU),
+	[0x34] = X(B | I8, ALU_ACC), [0x35] = X(IZ, ALU_ACC),
+	[0x36] = U, [0x37] = X(N64, NONE),
+	[0x38] = X(M | B, ALU), [0x39] = X(M, ALU), [0x3a] = X(M | B, ALU), [0x3b] = X(M, ALU),
+	[0x3c] = X(B | I8, ALU_ACC), [0x3d] = X(IZ, ALU_ACC),
+	[0x3e] = U, [0x3f] = X(N64, NONE),
 	[0x40 ... 0x4f] = X(N64, INCDEC_REG),
 	[0x50 ... 0x57] = X(D64, PUSH_REG),
 	[0x58 ... 0x5f] = X(D64, POP_REG),
