@@ -199,6 +199,21 @@ static long vcpu_set_lapic(struct vmmu_vcpu *vcpu, unsigned long arg)
 	return vmmu_lapic_set_state(vcpu, s);
 }
 
+/*
+ * KVM_SET_VAPIC_ADDR: a page through which a guest would change its TPR without an
+ * exit. User space clears it for every vCPU; we offer no such page (KVM_CAP_VAPIC).
+ */
+static long vcpu_set_vapic_addr(struct vmmu_vcpu *vcpu, unsigned long arg)
+{
+	struct kvm_vapic_addr va;
+
+	if (!vcpu->apic)
+		return -EINVAL;
+	if (copy_from_user(&va, (void __user *)arg, sizeof(va)))
+		return -EFAULT;
+	return va.vapic_addr ? -EINVAL : 0;
+}
+
 /* KVM_INTERRUPT: a vector from a user-space PIC. */
 static long vcpu_interrupt(struct vmmu_vcpu *vcpu, unsigned long arg)
 {
@@ -404,6 +419,7 @@ static const struct vcpu_ioctl {
 	{ KVM_SET_MP_STATE, true, vcpu_set_mp_state },
 	{ KVM_GET_LAPIC, true, vcpu_get_lapic },
 	{ KVM_SET_LAPIC, true, vcpu_set_lapic },
+	{ KVM_SET_VAPIC_ADDR, true, vcpu_set_vapic_addr },
 	{ KVM_INTERRUPT, true, vcpu_interrupt },
 	{ KVM_NMI, true, vcpu_nmi },
 	{ KVM_GET_MSRS, true, vcpu_get_msrs },

@@ -131,6 +131,31 @@ static long vm_signal_msi(struct vmmu_vm *vm, unsigned long arg)
 	return vmmu_signal_msi(vm, &msi);
 }
 
+static long vm_irq_line(struct vmmu_vm *vm, unsigned long arg)
+{
+	struct kvm_irq_level line;
+
+	if (copy_from_user(&line, (void __user *)arg, sizeof(line)))
+		return -EFAULT;
+	if (vm->irq.mode == VMMU_IRQCHIP_NONE)
+		return -ENXIO;
+	vmmu_irq_line(vm, line.irq, line.level);
+	return 0;
+}
+
+/* As above, and tell how far it got: 0 masked, <0 nobody, else as many CPUs took it. */
+static long vm_irq_line_status(struct vmmu_vm *vm, unsigned long arg)
+{
+	struct kvm_irq_level line;
+
+	if (copy_from_user(&line, (void __user *)arg, sizeof(line)))
+		return -EFAULT;
+	if (vm->irq.mode == VMMU_IRQCHIP_NONE)
+		return -ENXIO;
+	line.status = vmmu_irq_line(vm, line.irq, line.level);
+	return copy_to_user((void __user *)arg, &line, sizeof(line)) ? -EFAULT : 0;
+}
+
 static long vm_irqfd(struct vmmu_vm *vm, unsigned long arg)
 {
 	struct kvm_irqfd args;
@@ -211,6 +236,8 @@ static const struct {
 	{ KVM_SET_IDENTITY_MAP_ADDR, vm_set_identity_map_addr },
 	{ KVM_SET_GSI_ROUTING, vm_set_gsi_routing },
 	{ KVM_SIGNAL_MSI, vm_signal_msi },
+	{ KVM_IRQ_LINE, vm_irq_line },
+	{ KVM_IRQ_LINE_STATUS, vm_irq_line_status },
 	{ KVM_IRQFD, vm_irqfd },
 	{ KVM_IOEVENTFD, vm_ioeventfd },
 	{ KVM_GET_CLOCK, vm_get_clock },

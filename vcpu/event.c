@@ -256,7 +256,7 @@ void vmmu_inject_events(struct vmmu_vcpu *vcpu)
 
 	if (!busy)
 		inject_new_irq(vcpu);
-	if (vmmu_irq_pending(vcpu) || READ_ONCE(vcpu->run->request_interrupt_window))
+	if (vmmu_irq_pending(vcpu) || vmmu_wants_user_irq(vcpu))
 		vmmu_cpu->open_irq_window(vcpu);
 
 	if (vcpu->apic)

@@ -242,6 +242,20 @@ static int wait_for_event(struct vmmu_vcpu *vcpu)
 /* ---- the loop ---- */
 
 /**
+ * vmmu_wants_user_irq() - does user space wait for a moment to hand in an interrupt
+ *                         that this vCPU would take?
+ * @vcpu: own thread
+ *
+ * A local APIC whose LVT0 is closed to ExtINT takes none, however often it is asked.
+ */
+bool vmmu_wants_user_irq(struct vmmu_vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->run->request_interrupt_window) &&
+	       vcpu->vm->irq.mode != VMMU_IRQCHIP_KERNEL &&
+	       (!vcpu->apic || vmmu_lapic_accepts_extint(vcpu));
+}
+
+/**
  * vmmu_ready_for_user_irq() - would KVM_INTERRUPT's vector be taken at once?
  * @vcpu: own thread
  */
@@ -257,9 +271,7 @@ bool vmmu_ready_for_user_irq(struct vmmu_vcpu *vcpu)
 /* User space waits for a moment to hand in an interrupt, and this is one. */
 static bool irq_window_for_user(struct vmmu_vcpu *vcpu)
 {
-	if (!READ_ONCE(vcpu->run->request_interrupt_window))
-		return false;
-	return vmmu_ready_for_user_irq(vcpu);
+	return vmmu_wants_user_irq(vcpu) && vmmu_ready_for_user_irq(vcpu);
 }
 
 static int vcpu_loop(struct vmmu_vcpu *vcpu)

@@ -173,6 +173,8 @@ void vmmu_vcpu_sipi(struct vmmu_vcpu *vcpu, u8 vector);
 int vmmu_vcpu_run(struct vmmu_vcpu *vcpu);
 /* Is there something that ends a halt? Any thread. */
 bool vmmu_vcpu_runnable(struct vmmu_vcpu *vcpu);
+/* Does user space wait to hand in an interrupt that this vCPU would take? Own thread. */
+bool vmmu_wants_user_irq(struct vmmu_vcpu *vcpu);
 /* Would KVM_INTERRUPT's vector be taken at once? Own thread. */
 bool vmmu_ready_for_user_irq(struct vmmu_vcpu *vcpu);
 
