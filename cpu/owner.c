@@ -172,7 +172,7 @@ static const struct vmmu_cpu_ops *choose(void)
 	for (i = 0; i < ARRAY_SIZE(backends); i++)
 		if (backends[i]->present())
 			return backends[i];
-	pr_err("this processor has no virtualisation extension that vmmu can use (AMD-V)\n");
+	pr_err("this processor has no AMD-V (SVM), which vmmu needs\n");
 	return NULL;
 }
 
