@@ -328,6 +328,15 @@ static long vcpu_setup_mce(struct vmmu_vcpu *vcpu, unsigned long arg)
 	return vmmu_setup_mce(vcpu, cap);
 }
 
+static long vcpu_set_mce(struct vmmu_vcpu *vcpu, unsigned long arg)
+{
+	struct kvm_x86_mce mce;
+
+	if (copy_from_user(&mce, (void __user *)arg, sizeof(mce)))
+		return -EFAULT;
+	return vmmu_set_mce(vcpu, &mce);
+}
+
 /* ---- time ---- */
 
 static long vcpu_get_tsc_khz(struct vmmu_vcpu *vcpu, unsigned long arg)
@@ -374,19 +383,14 @@ static long vcpu_set_signal_mask(struct vmmu_vcpu *vcpu, unsigned long arg)
 static long vcpu_translate(struct vmmu_vcpu *vcpu, unsigned long arg)
 {
 	struct kvm_translation tr;
-	struct vmmu_paging_mode mode;
-	struct vmmu_exception e;
 	struct vmmu_walk walk = {};
-	int r;
 
 	if (copy_from_user(&tr, (void __user *)arg, sizeof(tr)))
 		return -EFAULT;
-	vmmu_paging_mode(vcpu, &mode);
-	r = vmmu_gva_walk(vcpu, &mode, tr.linear_address, VMMU_PFERR_IMPLICIT, false, &walk, &e);
-	tr.valid = !r;
-	tr.physical_address = r ? VMMU_INVALID_GPA : walk.gpa;
-	tr.writeable = 1;
-	tr.usermode = 0;
+	tr.valid = !vmmu_gva_debug_walk(vcpu, tr.linear_address, &walk);
+	tr.physical_address = tr.valid ? walk.gpa : VMMU_INVALID_GPA;
+	tr.writeable = tr.valid && walk.writable;
+	tr.usermode = tr.valid && walk.usermode;
 	return copy_to_user((void __user *)arg, &tr, sizeof(tr)) ? -EFAULT : 0;
 }
 
@@ -427,6 +431,7 @@ static const struct vcpu_ioctl {
 	{ KVM_GET_CPUID2, true, vcpu_get_cpuid2 },
 	{ KVM_SET_CPUID2, true, vcpu_set_cpuid2 },
 	{ KVM_X86_SETUP_MCE, true, vcpu_setup_mce },
+	{ KVM_X86_SET_MCE, true, vcpu_set_mce },
 	{ KVM_GET_TSC_KHZ, true, vcpu_get_tsc_khz },
 	{ KVM_SET_TSC_KHZ, true, vcpu_set_tsc_khz },
 	{ KVM_KVMCLOCK_CTRL, true, vcpu_kvmclock_ctrl },

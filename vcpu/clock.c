@@ -75,7 +75,7 @@ void vmmu_clock_point(struct vmmu_vm *vm, struct vmmu_clock_point *p)
 /* What a guest that looks at its page at @t computes. clock.lock held. */
 static u64 clock_at(struct vmmu_clock_vm *c, const struct vmmu_host_time *t)
 {
-	struct vmmu_clock_scale s = vmmu_clock_scale(c->default_tsc_khz);
+	struct vmmu_clock_scale s = vmmu_clock_scale(tsc_khz);
 
 	lockdep_assert_held(&c->lock);
 	if (!c->base_valid || !t->tsc_based)

@@ -156,6 +156,12 @@ static void fix_max_basic(struct kvm_cpuid_entry2 *e)
 	e->eax = min(e->eax, 0x1fU);
 }
 
+/* KVM_CAP_TSC_DEADLINE_TIMER tells it: it depends on who has the local APIC. */
+static void fix_features(struct kvm_cpuid_entry2 *e)
+{
+	e->ecx &= ~F(TSC_DEADLINE_TIMER);
+}
+
 static void fix_arat(struct kvm_cpuid_entry2 *e)
 {
 	e->eax = F(ARAT);
@@ -251,7 +257,7 @@ static void fix_addresses(struct kvm_cpuid_entry2 *e)
 
 static const struct cpuid_leaf leaves[] = {
 	{ 0x0, 0, false, { ALL, ALL, ALL, ALL }, fix_max_basic },
-	{ 0x1, 0, false, { ALL, 0x0000ff00 } },
+	{ 0x1, 0, false, { ALL, 0x0000ff00 }, fix_features },
 	{ 0x2, 0, false, { ALL, ALL, ALL, ALL } },
 	{ 0x4, 0, true, { ALL, ALL, ALL, ALL }, NULL, more_caches },
 	{ 0x6, 0, false, {}, fix_arat },

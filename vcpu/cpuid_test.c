@@ -50,7 +50,7 @@ static void cpuid_supported(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, one->ecx & BIT(3));	/* MONITOR */
 	KUNIT_EXPECT_FALSE(test, one->ecx & BIT(5));	/* VMX */
 	KUNIT_EXPECT_TRUE(test, one->ecx & BIT(21));	/* x2APIC */
-	KUNIT_EXPECT_TRUE(test, one->ecx & BIT(24));	/* TSC deadline */
+	KUNIT_EXPECT_FALSE(test, one->ecx & BIT(24));	/* TSC deadline: by KVM_CAP_ */
 	KUNIT_EXPECT_TRUE(test, one->ecx & BIT(31));	/* hypervisor */
 	KUNIT_EXPECT_EQ(test, one->ebx >> 16, 0);	/* no host APIC id */
 	one = entry(e, nr, 0x80000001, 0);
@@ -82,6 +82,7 @@ static void cpuid_intersection(struct kunit *test)
 		}
 	}
 	KUNIT_EXPECT_TRUE(test, vmmu_can(X86_FEATURE_LM));
+	KUNIT_EXPECT_TRUE(test, vmmu_can(X86_FEATURE_TSC_DEADLINE_TIMER));
 	KUNIT_EXPECT_FALSE(test, vmmu_can(X86_FEATURE_SVM));
 	KUNIT_EXPECT_FALSE(test, vmmu_can(X86_FEATURE_VMX));
 	KUNIT_EXPECT_FALSE(test, vmmu_can(X86_FEATURE_XSAVES));

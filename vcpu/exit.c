@@ -63,6 +63,10 @@ int vmmu_exit_cpuid(struct vmmu_vcpu *vcpu)
 {
 	u32 eax = vcpu->regs[VMMU_RAX], ecx = vcpu->regs[VMMU_RCX], ebx, edx;
 
+	if (vmmu_cpuid_faulting(vcpu) && vmmu_cpu->get_cpl(vcpu)) {
+		vmmu_inject_gp(vcpu);
+		return 1;
+	}
 	vmmu_cpuid(vcpu, &eax, &ebx, &ecx, &edx);
 	vcpu->regs[VMMU_RAX] = eax;
 	vcpu->regs[VMMU_RBX] = ebx;

@@ -115,9 +115,7 @@ int vmmu_xsave_check(const struct xregs_state *x, u64 supported, u32 mxcsr_valid
 		return -EINVAL;
 	if (memchr_inv(h->reserved, 0, sizeof(h->reserved)))
 		return -EINVAL;
-	/* XRSTOR loads MXCSR whichever of the two wants it. */
-	if ((h->xfeatures & (XFEATURE_MASK_SSE | XFEATURE_MASK_YMM)) &&
-	    (x->i387.mxcsr & ~mxcsr_valid))
+	if ((h->xfeatures & VMMU_MXCSR_MASK) && (x->i387.mxcsr & ~mxcsr_valid))
 		return -EINVAL;
 	return 0;
 }
@@ -360,7 +358,7 @@ static void area_fill(struct xregs_state *dst, const struct xregs_state *src)
 	}
 	if (has & XFEATURE_MASK_SSE)
 		memcpy(dst->i387.xmm_space, src->i387.xmm_space, sizeof(dst->i387.xmm_space));
-	if (has & (XFEATURE_MASK_SSE | XFEATURE_MASK_YMM))
+	if (has & VMMU_MXCSR_MASK)
 		dst->i387.mxcsr = src->i387.mxcsr;
 	for (i = FIRST_EXTENDED_XFEATURE; i <= XCOMP_LAST; i++) {
 		const struct vmmu_xcomp *c = vmmu_xcomp_get(i);

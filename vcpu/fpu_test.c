@@ -42,7 +42,9 @@ static void fpu_check(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vmmu_xsave_check(x, all, 0xffff), -EINVAL);
 	x->header.xfeatures = XFEATURE_MASK_YMM;
 	KUNIT_EXPECT_EQ(test, vmmu_xsave_check(x, all, 0xffff), -EINVAL);
-	x->header.xfeatures = XFEATURE_MASK_FP;	/* MXCSR is not loaded then */
+	x->header.xfeatures = XFEATURE_MASK_FP;
+	KUNIT_EXPECT_EQ(test, vmmu_xsave_check(x, all, 0xffff), -EINVAL);
+	x->header.xfeatures = 0;	/* it becomes initial then */
 	KUNIT_EXPECT_EQ(test, vmmu_xsave_check(x, all, 0xffff), 0);
 }
 

@@ -38,12 +38,12 @@ const struct vmmu_msr *vmmu_msr_find(u32 index)
 /* Guests have what their CPUID says; user space whatever this host can have. */
 static bool present(struct vmmu_vcpu *vcpu, const struct vmmu_msr *m, bool host)
 {
-	if (!m->feature)
-		return true;
-	if (host)
-		return vmmu_can(m->feature) || (m->alt_feature && vmmu_can(m->alt_feature));
-	return vmmu_guest_has(vcpu, m->feature) ||
-	       (m->alt_feature && vmmu_guest_has(vcpu, m->alt_feature));
+	int i;
+
+	for (i = 0; i < VMMU_MSR_FEATURES && m->any_of[i]; i++)
+		if (host ? vmmu_can(m->any_of[i]) : vmmu_guest_has(vcpu, m->any_of[i]))
+			return true;
+	return !i;
 }
 
 /**

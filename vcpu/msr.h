@@ -13,6 +13,8 @@
 #define VMMU_MSR_FEATURE	BIT(1)	/* in KVM_GET_MSR_FEATURE_INDEX_LIST */
 #define VMMU_MSR_BACKEND	BIT(2)	/* stored by the back end; here are only the checks */
 
+#define VMMU_MSR_FEATURES	6
+
 #define VMMU_NR_VAR_MTRR	8
 
 /**
@@ -20,8 +22,7 @@
  * @first: its index
  * @last: the last of the run; 0: it is one
  * @flags: VMMU_MSR_*
- * @feature: X86_FEATURE_* without which the guest does not have it; 0: always there
- * @alt_feature: or this one
+ * @any_of: X86_FEATURE_*, one of which the guest must have; none: always there
  * @offset: of its u64 (the first of the run) in struct vmmu_vcpu, for the field handlers
  * @value: what the constant getter gives
  * @reserved: bits whose setting is #GP
@@ -33,8 +34,7 @@ struct vmmu_msr {
 	u32 first;
 	u32 last;
 	u16 flags;
-	u16 feature;
-	u16 alt_feature;
+	u16 any_of[VMMU_MSR_FEATURES];
 	u16 offset;
 	u64 value;
 	u64 reserved;

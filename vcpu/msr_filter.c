@@ -105,6 +105,8 @@ int vmmu_set_msr_filter(struct vmmu_vm *vm, const struct kvm_msr_filter *filter)
 	mutex_lock(&vm->lock);
 	f = rcu_replace_pointer(vm->msr_filter, f, lockdep_is_held(&vm->lock));
 	mutex_unlock(&vm->lock);
+	/* Guests that run with accesses let through come out and are judged anew. */
+	vmmu_request_all(vm, VMMU_REQ_EVENT);
 	synchronize_srcu(&vm->srcu);
 	free_filter(f);
 	return 0;

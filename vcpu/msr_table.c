@@ -199,7 +199,7 @@ static bool has_either(struct vmmu_vcpu *vcpu, u16 feature, u16 alt, bool host)
 	return vmmu_guest_has(vcpu, feature) || vmmu_guest_has(vcpu, alt);
 }
 
-static u64 spec_ctrl_valid(struct vmmu_vcpu *vcpu, bool host)
+static bool legal_spec_ctrl(struct vmmu_vcpu *vcpu, u32 index, u64 val, bool host)
 {
 	u64 valid = 0;
 	unsigned int i;
@@ -208,25 +208,7 @@ static u64 spec_ctrl_valid(struct vmmu_vcpu *vcpu, bool host)
 		if (has_either(vcpu, spec_ctrl_bits[i].feature, spec_ctrl_bits[i].alt_feature,
 			       host))
 			valid |= spec_ctrl_bits[i].bit;
-	return valid;
-}
-
-static int get_spec_ctrl(struct vmmu_vcpu *vcpu, u32 index, u64 *val, bool host)
-{
-	if (!host && !spec_ctrl_valid(vcpu, false))
-		return 1;
-	*val = vcpu->msrs.spec_ctrl;
-	return 0;
-}
-
-static int set_spec_ctrl(struct vmmu_vcpu *vcpu, u32 index, u64 val, bool host)
-{
-	u64 valid = spec_ctrl_valid(vcpu, host);
-
-	if ((!host && !valid) || (val & ~valid))
-		return 1;
-	vcpu->msrs.spec_ctrl = val;
-	return 0;
+	return !(val & ~valid);
 }
 
 /* Executed at once, on this processor: the guest's thread runs on it. */
@@ -308,12 +290,15 @@ const struct vmmu_msr vmmu_msr_table[] = {
 	/* A bus ratio of 1: old kernels divide by it. */
 	{ ONE(MSR_EBC_FREQUENCY_ID), CONST(BIT_ULL(24)) },
 	{ ONE(MSR_IA32_FEAT_CTL), .get = get_feat_ctl, .set = set_feat_ctl },
-	{ ONE(MSR_IA32_TSC_ADJUST), LISTED, .feature = X86_FEATURE_TSC_ADJUST,
+	{ ONE(MSR_IA32_TSC_ADJUST), LISTED, .any_of = { X86_FEATURE_TSC_ADJUST },
 	  FIELD(clock.tsc_adjust), .set = set_tsc_adjust },
-	{ ONE(MSR_IA32_SPEC_CTRL), LISTED, .get = get_spec_ctrl, .set = set_spec_ctrl },
-	{ ONE(MSR_IA32_PRED_CMD), .feature = X86_FEATURE_AMD_IBPB,
-	  .alt_feature = X86_FEATURE_SPEC_CTRL, .reserved = ~(u64)PRED_CMD_IBPB,
-	  .set = set_pred_cmd },
+	{ ONE(MSR_IA32_SPEC_CTRL), LISTED,
+	  .any_of = { X86_FEATURE_SPEC_CTRL, X86_FEATURE_AMD_IBRS,
+		      X86_FEATURE_INTEL_STIBP, X86_FEATURE_AMD_STIBP,
+		      X86_FEATURE_SPEC_CTRL_SSBD, X86_FEATURE_AMD_SSBD },
+	  FIELD(msrs.spec_ctrl), .legal = legal_spec_ctrl, .set = set_field },
+	{ ONE(MSR_IA32_PRED_CMD), .any_of = { X86_FEATURE_AMD_IBPB, X86_FEATURE_SPEC_CTRL },
+	  .reserved = ~(u64)PRED_CMD_IBPB, .set = set_pred_cmd },
 	{ ONE(MSR_IA32_UCODE_WRITE), .set = set_ignored },
 	{ ONE(MSR_IA32_UCODE_REV), .flags = VMMU_MSR_LISTED | VMMU_MSR_FEATURE,
 	  FIELD(msrs.ucode_rev), .set = set_field_host },
@@ -324,7 +309,7 @@ const struct vmmu_msr vmmu_msr_table[] = {
 	/* Eight variable ranges, fixed ranges and write-combining; no SMRR. */
 	{ ONE(MSR_MTRR_CAP), CONST(VMMU_NR_VAR_MTRR | BIT(8) | BIT(10)) },
 	{ ONE(MSR_IA32_ARCH_CAPABILITIES), .flags = VMMU_MSR_LISTED | VMMU_MSR_FEATURE,
-	  .feature = X86_FEATURE_ARCH_CAPABILITIES, FIELD(msrs.arch_capabilities),
+	  .any_of = { X86_FEATURE_ARCH_CAPABILITIES }, FIELD(msrs.arch_capabilities),
 	  .legal = legal_host_only, .set = set_field },
 	{ ONE(MSR_IA32_BBL_CR_CTL3), CONST(0xbe702111), .set = set_ignored },
 	{ ONE(MSR_MISC_FEATURES_ENABLES), LISTED, FIELD(msrs.misc_features_enables),
@@ -377,9 +362,8 @@ const struct vmmu_msr vmmu_msr_table[] = {
 	{ ONE(MSR_SYSCALL_MASK), BACKEND },
 	{ RUN(MSR_FS_BASE, MSR_GS_BASE), .flags = VMMU_MSR_BACKEND, .legal = legal_canonical },
 	{ ONE(MSR_KERNEL_GS_BASE), BACKEND, .legal = legal_canonical },
-	{ ONE(MSR_TSC_AUX), LISTED, .feature = X86_FEATURE_RDTSCP,
-	  .alt_feature = X86_FEATURE_RDPID, FIELD(msrs.tsc_aux),
-	  .reserved = GENMASK_ULL(63, 32), .set = set_field },
+	{ ONE(MSR_TSC_AUX), LISTED, .any_of = { X86_FEATURE_RDTSCP, X86_FEATURE_RDPID },
+	  FIELD(msrs.tsc_aux), .reserved = GENMASK_ULL(63, 32), .set = set_field },
 	{ RUN(MSR_K7_EVNTSEL0, MSR_K7_PERFCTR3), CONST(0), .set = set_ignored },
 	{ ONE(MSR_AMD64_SYSCFG), CONST(0) },
 	{ ONE(MSR_K7_HWCR), LISTED, FIELD(msrs.hwcr),
@@ -393,7 +377,7 @@ const struct vmmu_msr vmmu_msr_table[] = {
 	{ ONE(MSR_FAM10H_MMIO_CONF_BASE), CONST(0), .reserved = ~0ULL, .set = set_ignored },
 	{ RUN(MSR_K8_TSEG_ADDR, MSR_K8_TSEG_MASK), CONST(0) },
 	{ ONE(MSR_VM_CR), CONST(0), .reserved = ~0ULL, .set = set_ignored },
-	{ RUN(MSR_AMD64_OSVW_ID_LENGTH, MSR_AMD64_OSVW_STATUS), .feature = X86_FEATURE_OSVW,
+	{ RUN(MSR_AMD64_OSVW_ID_LENGTH, MSR_AMD64_OSVW_STATUS), .any_of = { X86_FEATURE_OSVW },
 	  FIELD(msrs.osvw), .set = set_field },
 	{ ONE(MSR_F15H_IC_CFG), CONST(0), .set = set_ignored },
 	{ ONE(MSR_AMD64_DC_CFG), CONST(0), .set = set_ignored },

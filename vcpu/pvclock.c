@@ -15,6 +15,7 @@
 #include <asm/barrier.h>
 #include <asm/kvm_para.h>
 #include <asm/pvclock.h>
+#include <asm/tsc.h>
 #include "vmmu/vm.h"
 #include "clock.h"
 
@@ -83,7 +84,7 @@ static void write_page(struct vmmu_vcpu *vcpu, struct pvclock_vcpu_time_info *pv
 void vmmu_clock_update(struct vmmu_vcpu *vcpu)
 {
 	struct vmmu_clock_vcpu *c = &vcpu->clock;
-	struct vmmu_clock_scale s = vmmu_clock_scale(vcpu->vm->clock.default_tsc_khz);
+	struct vmmu_clock_scale s = vmmu_clock_scale(tsc_khz);
 	struct pvclock_vcpu_time_info pv;
 	struct vmmu_clock_point p;
 

@@ -33,7 +33,9 @@ int vmmu_set_steal_time(struct vmmu_vcpu *vcpu, u64 val)
 {
 	struct vmmu_clock_vcpu *c = &vcpu->clock;
 
-	if (!vmmu_steal_supported() || (val & KVM_STEAL_RESERVED_MASK))
+	if (val & KVM_STEAL_RESERVED_MASK)
+		return 1;
+	if (val && !vmmu_steal_supported())
 		return 1;
 	c->steal_msr = val;
 	if (!(val & KVM_MSR_ENABLED))

@@ -21,6 +21,9 @@ static_assert(sizeof(struct fxregs_state) == 512);
 static_assert(sizeof(struct xstate_header) == 64);
 static_assert(offsetof(struct xregs_state, extended_state_area) == VMMU_XSAVE_MIN_SIZE);
 
+/* With one of these in its header, an area's MXCSR counts. */
+#define VMMU_MXCSR_MASK	((u64)(XFEATURE_MASK_FPSSE | XFEATURE_MASK_YMM))
+
 /* Where a component lies in the standard format, and how the compacted one packs it. */
 struct vmmu_xcomp {
 	u16 offset;
