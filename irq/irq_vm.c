@@ -77,17 +77,15 @@ void vmmu_irq_vm_destroy(struct vmmu_vm *vm)
  * @vm: vm->lock held
  * @nr_pins: how many GSIs from 0 on are pins of the user-space I/O APIC
  *
- * Return: 0; -EINVAL for too many pins or when there are vCPUs already, -EEXIST
- * when the VM has an irqchip.
+ * Return: 0; -EINVAL for too many pins, -EEXIST when the VM has an irqchip or a
+ * vCPU already.
  */
 int vmmu_irqchip_split(struct vmmu_vm *vm, u64 nr_pins)
 {
 	if (nr_pins > VMMU_MAX_GSIS)
 		return -EINVAL;
-	if (vm->irq.mode != VMMU_IRQCHIP_NONE)
+	if (vm->irq.mode != VMMU_IRQCHIP_NONE || vm->nr_vcpus)
 		return -EEXIST;
-	if (vm->nr_vcpus)
-		return -EINVAL;
 	vm->irq.nr_reserved_ioapic_pins = nr_pins;
 	WRITE_ONCE(vm->irq.mode, VMMU_IRQCHIP_SPLIT);
 	return 0;
