@@ -389,8 +389,8 @@ static long vcpu_translate(struct vmmu_vcpu *vcpu, unsigned long arg)
 		return -EFAULT;
 	tr.valid = !vmmu_gva_debug_walk(vcpu, tr.linear_address, &walk);
 	tr.physical_address = tr.valid ? walk.gpa : VMMU_INVALID_GPA;
-	tr.writeable = tr.valid && walk.writable;
-	tr.usermode = tr.valid && walk.usermode;
+	tr.writeable = tr.valid && (walk.acc & VMMU_ACC_WRITE);
+	tr.usermode = tr.valid && (walk.acc & VMMU_ACC_USER);
 	return copy_to_user((void __user *)arg, &tr, sizeof(tr)) ? -EFAULT : 0;
 }
 
@@ -460,7 +460,7 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (vcpu->vm->mm != current->mm || vmmu_vm_dead(vcpu->vm))
 		return -EIO;
 	if (_IOC_TYPE(cmd) != KVMIO)
-		return -ENOTTY;
+		return -EINVAL;
 	if (mutex_lock_killable(&vcpu->mutex))
 		return -EINTR;
 	for (i = 0; i < ARRAY_SIZE(vcpu_ioctls); i++) {
