@@ -20,6 +20,12 @@ static_assert(sizeof(struct pvclock) == 32, "Documentation/virt/kvm/x86/msr");
 
 static struct pvclock clocks[2] __attribute__((aligned(64)));
 
+/* a * b / 2^32, of the full product. */
+static uint64_t scale(uint64_t a, uint32_t b)
+{
+	return (a >> 32) * b + ((a & 0xffffffff) * b >> 32);
+}
+
 static uint64_t pvclock_ns(volatile struct pvclock *c)
 {
 	uint64_t ns, delta;
@@ -30,8 +36,7 @@ static uint64_t pvclock_ns(volatile struct pvclock *c)
 		asm volatile("" : : : "memory");
 		delta = guest_rdtsc() - c->tsc;
 		delta = c->shift < 0 ? delta >> -c->shift : delta << c->shift;
-		ns = c->system_time +
-		     (uint64_t)((unsigned __int128)delta * c->mul >> 32);
+		ns = c->system_time + scale(delta, c->mul);
 		asm volatile("" : : : "memory");
 	} while (version & 1 || version != c->version);
 	return ns;

@@ -51,7 +51,7 @@ static long get(const char *path)
 }
 
 /* A counter of /proc/vmstat. */
-static long vmstat(const char *name)
+static long vm_event(const char *name)
 {
 	char key[64];
 	long value, found = -1;
@@ -410,14 +410,14 @@ TEST(swap_out)
 		SKIP(return, "no swap and no /dev/zram0");
 	}
 	g = start_owners(mem);
-	swapped = vmstat("pswpout");
+	swapped = vm_event("pswpout");
 	for (i = 0; i < 8; i++) {
 		wait_passes(g, 20);
 		ASSERT_EQ(0, madvise(mem, SIZE, MADV_PAGEOUT));
 	}
 	stop_owners(_metadata, g, mem);
 	/* Only the guest's own pages are there to be swapped out. */
-	ASSERT_LT(swapped, vmstat("pswpout")) {
+	ASSERT_LT(swapped, vm_event("pswpout")) {
 		TH_LOG("nothing was ever swapped out");
 	}
 }

@@ -100,6 +100,24 @@ TEST(sregs2)
 	run_exit(v, KVM_EXIT_HLT);
 }
 
+TEST(translate)
+{
+	struct guest *g = guest_new(0);
+	struct vcpu *v = guest_vcpu(g, hlt, 0);
+	struct kvm_translation t = { .linear_address = 5ul << 40 | 0x123 };
+
+	ASSERT_EQ(0, ioctl(v->fd, KVM_TRANSLATE, &t));
+	ASSERT_EQ(0, t.valid);
+	guest_map(g, 5ul << 40, GUEST_SCRATCH, PAGE, PAGE, PTE_W);
+	ASSERT_EQ(0, ioctl(v->fd, KVM_TRANSLATE, &t));
+	ASSERT_EQ(1, t.valid);
+	ASSERT_EQ(GUEST_SCRATCH + 0x123, t.physical_address);
+	t.linear_address = 0x345678;
+	ASSERT_EQ(0, ioctl(v->fd, KVM_TRANSLATE, &t));
+	ASSERT_EQ(1, t.valid);
+	ASSERT_EQ(0x345678, t.physical_address);
+}
+
 TEST(bad_sregs)
 {
 	struct guest *g = guest_new(0);

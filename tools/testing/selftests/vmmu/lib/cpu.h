@@ -304,11 +304,6 @@ __CONTROL_REGISTER(dr3)
 __CONTROL_REGISTER(dr6)
 __CONTROL_REGISTER(dr7)
 
-static inline void invlpg(const void *p)
-{
-	asm volatile("invlpg (%0)" : : "r"(p) : "memory");
-}
-
 static inline void sti(void)
 {
 	asm volatile("sti" : : : "memory");

@@ -48,11 +48,12 @@ void vcpu_dump(struct vcpu *v)
 		exit_name(run->exit_reason));
 	if (ioctl(v->fd, KVM_GET_REGS, &r) || ioctl(v->fd, KVM_GET_SREGS, &s))
 		return;
-	fprintf(stderr, "# rip %llx rsp %llx rflags %llx rax %llx rbx %llx rcx %llx rdx %llx\n",
-		r.rip, r.rsp, r.rflags, r.rax, r.rbx, r.rcx, r.rdx);
-	fprintf(stderr, "# rsi %llx rdi %llx cr0 %llx cr2 %llx cr3 %llx cr4 %llx efer %llx cs %x:%llx\n",
-		r.rsi, r.rdi, s.cr0, s.cr2, s.cr3, s.cr4, s.efer,
-		s.cs.selector, s.cs.base);
+	fprintf(stderr, "# rip %llx rsp %llx rflags %llx cs %x:%llx\n", r.rip,
+		r.rsp, r.rflags, s.cs.selector, s.cs.base);
+	fprintf(stderr, "# rax %llx rbx %llx rcx %llx rdx %llx rsi %llx rdi %llx\n",
+		r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi);
+	fprintf(stderr, "# cr0 %llx cr2 %llx cr3 %llx cr4 %llx efer %llx\n",
+		s.cr0, s.cr2, s.cr3, s.cr4, s.efer);
 	if (run->exit_reason == KVM_EXIT_IO)
 		fprintf(stderr, "# port %#x size %u count %u direction %u\n",
 			run->io.port, run->io.size, run->io.count,
