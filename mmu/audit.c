@@ -99,7 +99,7 @@ static void audit_host(struct audit_walk *w, const struct vmmu_iter *it)
 		audit_finding(w, it, "a leaf outside of every slot");
 		return;
 	}
-	if (slot->invalid || vmmu_pfn_kind(vmmu_spte_pfn(it->old)) != VMMU_PFN_RAM)
+	if (slot->invalid || !(it->old & w->vm->mmu.format->managed))
 		return;
 
 	hva = vmmu_slot_hva(slot, it->gfn);

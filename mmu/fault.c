@@ -29,6 +29,12 @@ static int fault_mmio(struct vmmu_fault *f, u64 generation)
 	return vmmu_map_mmio(f, generation);
 }
 
+/* A slot may lie where the processor has addresses, but our tables no entries. */
+static bool gfn_in_reach(const struct vmmu_fault *f)
+{
+	return f->gfn < VMMU_PAGES_PER_LEVEL(f->vm->mmu.root_level + 1);
+}
+
 static int fault_slot(struct vmmu_fault *f)
 {
 	/* Before the look: a slot published in between makes the MMIO entry stale at once. */
@@ -37,6 +43,8 @@ static int fault_slot(struct vmmu_fault *f)
 
 	if (!slot)
 		return fault_mmio(f, generation);
+	if (!gfn_in_reach(f))
+		return -EFAULT;
 	/* It is going; once the change is published the guest gets a definite answer. */
 	if (slot->invalid)
 		return VMMU_RETRY;
@@ -102,7 +110,7 @@ static int fault_run(struct vmmu_fault *f)
 	int r;
 
 	/* We set no reserved bit: a table of ours is damaged. */
-	if (f->error & VMMU_PFERR_RSVD) {
+	if ((f->error & VMMU_PFERR_RSVD) && gfn_in_reach(f)) {
 		vmmu_vm_kill(f->vm, "reserved bit set in an SPTE");
 		return -EIO;
 	}

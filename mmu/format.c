@@ -23,7 +23,7 @@
 #define X86_D		BIT_ULL(6)
 #define X86_NX		BIT_ULL(63)
 
-/* Bits 9 and 10 are the only software bits that PAE entries have as well. */
+/* Write permission is kept in bits that PAE entries have as well. */
 const struct vmmu_spte_format vmmu_format_x86_64 = {
 	.name		= "x86-64",
 	.table		= VMMU_SPTE_PRESENT | X86_P | X86_W | X86_U | X86_A,
@@ -37,6 +37,7 @@ const struct vmmu_spte_format vmmu_format_x86_64 = {
 	.uncached	= X86_PCD,
 	.host_writable	= BIT_ULL(9),
 	.mmu_writable	= BIT_ULL(10),
+	.managed	= BIT_ULL(52),
 };
 
 #define EPT_R		BIT_ULL(0)
@@ -59,4 +60,5 @@ const struct vmmu_spte_format vmmu_format_ept = {
 	.uncached	= EPT_TYPE_UC,
 	.host_writable	= BIT_ULL(52),
 	.mmu_writable	= BIT_ULL(53),
+	.managed	= BIT_ULL(54),
 };

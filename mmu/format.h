@@ -78,6 +78,7 @@ static_assert((VMMU_MMIO_TAG_MASK & (VMMU_MMIO_ACCESS | VMMU_MMIO_GEN_LOW | VMMU
  * @host_writable: ours: the host process may write to this page
  * @mmu_writable: ours: write permission is missing only because we took it (dirty log),
  *	so it may be given back without asking anybody
+ * @managed: ours: the frame is kernel-managed RAM, whose page learns of accessed and dirty
  */
 struct vmmu_spte_format {
 	const char *name;
@@ -93,6 +94,7 @@ struct vmmu_spte_format {
 	u64 uncached;
 	u64 host_writable;
 	u64 mmu_writable;
+	u64 managed;
 };
 
 extern const struct vmmu_spte_format vmmu_format_x86_64;	/* NPT too */

@@ -17,6 +17,7 @@ static void format_known_values(struct kunit *test)
 		.level = VMMU_LEVEL_4K,
 		.access = VMMU_ACC_ALL,
 		.cached = true,
+		.managed = true,
 		.host_writable = true,
 		.write = true,
 	};
@@ -24,13 +25,14 @@ static void format_known_values(struct kunit *test)
 	if (__sme_set(0ULL))
 		kunit_skip(test, "the host encrypts its memory");
 
-	KUNIT_EXPECT_EQ(test, vmmu_spte_make(&vmmu_format_x86_64, &want), 0x12345e67ULL);
-	KUNIT_EXPECT_EQ(test, vmmu_spte_make(&vmmu_format_ept, &want), 0x0030000012345b37ULL);
+	KUNIT_EXPECT_EQ(test, vmmu_spte_make(&vmmu_format_x86_64, &want), 0x0010000012345e67ULL);
+	KUNIT_EXPECT_EQ(test, vmmu_spte_make(&vmmu_format_ept, &want), 0x0070000012345b37ULL);
 
 	want.pfn = 0x12200;
 	want.level = VMMU_LEVEL_2M;
 	want.access = 0;
 	want.cached = false;
+	want.managed = false;
 	want.write = false;
 	want.speculative = true;
 	KUNIT_EXPECT_EQ(test, vmmu_spte_make(&vmmu_format_x86_64, &want), 0x8000000012200a91ULL);
@@ -45,6 +47,7 @@ static void format_bits_distinct(struct kunit *test)
 		const u64 fields[] = {
 			f->leaf, f->write, f->exec, f->noexec, f->user, f->accessed, f->dirty,
 			f->cached | f->uncached, f->host_writable, f->mmu_writable,
+			f->managed,
 			VMMU_SPTE_LARGE, VMMU_SPTE_ADDR,
 		};
 		u64 seen = 0;

@@ -70,6 +70,7 @@ static void map_leaf(struct vmmu_fault *f, struct vmmu_gather *g, struct vmmu_it
 		.level = it->level,
 		.access = VMMU_ACC_ALL,
 		.cached = vmmu_pfn_cached(&f->pfn),
+		.managed = f->pfn.kind == VMMU_PFN_RAM,
 		.host_writable = f->pfn.writable && f->slot_writable,
 		.logged = f->slot->dirty_bitmap,
 		.write = f->write,
@@ -121,6 +122,7 @@ static void map_window(struct vmmu_fault *f, struct vmmu_gather *g)
 		.level = VMMU_LEVEL_4K,
 		.access = VMMU_ACC_ALL,
 		.cached = true,		/* GUP gives out no other pages */
+		.managed = true,
 		.host_writable = w->writable,
 		.logged = f->slot->dirty_bitmap,
 		.speculative = true,

@@ -25,6 +25,8 @@ u64 vmmu_spte_make(const struct vmmu_spte_format *fmt, const struct vmmu_spte_wa
 
 	/* The host's memory encryption bit is part of the address of its RAM. */
 	spte |= want->cached ? __sme_set(fmt->cached) : fmt->uncached;
+	if (want->managed)
+		spte |= fmt->managed;
 
 	spte |= want->access & VMMU_ACC_EXEC ? fmt->exec : fmt->noexec;
 	if (want->access & VMMU_ACC_USER)
@@ -99,13 +101,12 @@ static __always_inline bool same_mapping(u64 old, u64 new)
  */
 static void leaf_to_page(const struct vmmu_spte_format *fmt, u64 old)
 {
-	unsigned long pfn = vmmu_spte_pfn(old);
 	struct folio *folio;
 
-	if (!(old & (fmt->accessed | fmt->dirty)) || vmmu_pfn_kind(pfn) != VMMU_PFN_RAM)
+	if (!(old & fmt->managed) || !(old & (fmt->accessed | fmt->dirty)))
 		return;
 
-	folio = page_folio(pfn_to_page(pfn));
+	folio = page_folio(pfn_to_page(vmmu_spte_pfn(old)));
 	if (old & fmt->dirty)
 		folio_set_dirty(folio);
 	if (old & fmt->accessed)

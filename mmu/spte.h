@@ -13,6 +13,7 @@ struct vmmu_spte_want {
 	u8 level;
 	u8 access;		/* VMMU_ACC_*: the most that the tables' owner allows */
 	bool cached;		/* vmmu_pfn_cached() */
+	bool managed;		/* VMMU_PFN_RAM */
 	bool host_writable;	/* the host process may write, and the slot lets the guest */
 	bool logged;		/* the slot logs dirty pages: write permission only on a write */
 	bool write;		/* the access that asks for the mapping writes */

@@ -49,6 +49,7 @@ static inline u64 test_leaf(const struct vmmu_spte_format *fmt, int level, unsig
 		.pfn = pfn,
 		.level = level,
 		.access = VMMU_ACC_ALL,
+		.managed = pfn_valid(pfn),
 		.host_writable = true,
 		.write = true,
 	};
