@@ -24,6 +24,7 @@ union vmmu_role {
 		u32 level : 4;	/* of its entries */
 		u32 direct : 1;	/* gfn follows from the position: no guest table behind it */
 		u32 access : 3;	/* VMMU_ACC_*, the most that its entries may give */
+		u32 zero : 24;	/* named, or else an initialiser need not clear it */
 	};
 };
 
