@@ -46,6 +46,23 @@ lock() {
 	flock "$fd"
 }
 
+# seat: wait for one of as many seats as the machine has CPUs and keep it till this shell ends. An emulated
+# host that has to share a CPU runs into its time-out instead of finishing later.
+seat() {
+	local fd i told=
+	mkdir -p "$CACHE/lock"
+	while :; do
+		for ((i = 0; i < $(nproc); i++)); do
+			exec {fd}>"$CACHE/lock/seat-$i"
+			flock -n "$fd" && return 0
+			exec {fd}>&-
+		done
+		[ -n "$told" ] || say "waiting for a free CPU to emulate a host on"
+		told=1
+		sleep 1
+	done
+}
+
 # inroot COMMAND...: run a command in the lab's root with a clean environment.
 inroot() {
 	chroot "$ROOT" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C \
