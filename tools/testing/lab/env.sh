@@ -3,6 +3,7 @@
 #
 #   VMMU_SRC    the module's source tree (default: the tree that this script is in)
 #   VMMU_CACHE  everything that the lab makes (default: ~/.cache/vmmu)
+#   VMMU_PATIENCE  every time-out is multiplied by it (default 1): for a machine that does other work too
 #
 # ROOT is a Debian 13 of the lab's own. WORK is its directory /lab: builds, layers and runs lie there,
 # so that a tool in the root and a script outside see the same files and nothing has to be mounted.
@@ -16,6 +17,7 @@ ROOT=$CACHE/root
 WORK=$ROOT/lab
 LOGS=$CACHE/log
 SUITE=trixie
+PATIENCE=${VMMU_PATIENCE:-1}
 
 say()  { printf 'lab: %s\n' "$*" >&2; }
 die()  { printf 'lab: %s\n' "$*" >&2; exit 1; }
