@@ -128,16 +128,16 @@ static bool derive_intel(const struct kvm_cpuid_entry2 *entries, int nr)
 	       !(e->ebx == 0x6f677948 && e->edx == 0x6e65476e && e->ecx == 0x656e6975);
 }
 
-/* What the guest was told, and we can; without any entries whatever we can. */
-static void derive_features(u32 *words, struct kvm_cpuid_entry2 *entries, int nr)
+/* What the guest was told, and we can. */
+static void derive_features(u32 *words, const struct kvm_cpuid_entry2 *entries, int nr)
 {
 	unsigned int i;
 
 	memset(words, 0, NCAPINTS * sizeof(*words));
 	for (i = 0; i < vmmu_cpuid_nr_words; i++) {
 		const struct vmmu_cpuid_word *w = &vmmu_cpuid_words[i];
-		struct kvm_cpuid_entry2 *e = (void *)find(entries, nr, w->function, w->index);
-		u32 told = e ? *vmmu_cpuid_reg(e, w->reg) : 0, bit;
+		const struct kvm_cpuid_entry2 *e = find(entries, nr, w->function, w->index);
+		u32 told = e ? vmmu_cpuid_value(e, w->reg) : 0, bit;
 
 		for (bit = 0; bit < 32; bit++)
 			if ((told & BIT(bit)) && vmmu_can(w->word * 32 + bit))
@@ -172,7 +172,7 @@ static u64 derive_xcr0(const struct kvm_cpuid_entry2 *entries, int nr)
  * Does not change out->entries. With @nr 0 the limits are the host's: a VMM
  * may set registers before it sets CPUID.
  */
-void vmmu_cpuid_derive(struct vmmu_cpuid *out, struct kvm_cpuid_entry2 *entries, int nr)
+void vmmu_cpuid_derive(struct vmmu_cpuid *out, const struct kvm_cpuid_entry2 *entries, int nr)
 {
 	derive_features(out->features, entries, nr);
 	out->cr4_reserved = derive_reserved(cr4_bits, ARRAY_SIZE(cr4_bits), out->features, nr);

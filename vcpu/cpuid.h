@@ -38,6 +38,13 @@ static inline u32 *vmmu_cpuid_reg(struct kvm_cpuid_entry2 *e, enum vmmu_cpuid_re
 	return regs[reg];
 }
 
+static inline u32 vmmu_cpuid_value(const struct kvm_cpuid_entry2 *e, enum vmmu_cpuid_reg reg)
+{
+	const u32 regs[] = { e->eax, e->ebx, e->ecx, e->edx };
+
+	return regs[reg];
+}
+
 /* Does @e answer for (@function, @index)? */
 static inline bool vmmu_cpuid_match(const struct kvm_cpuid_entry2 *e, u32 function, u32 index)
 {
@@ -50,6 +57,6 @@ bool vmmu_cpuid_has_duplicates(const struct kvm_cpuid_entry2 *entries, int nr);
 /* Is the set as a whole one that a guest can be given? 0 or -EINVAL. */
 int vmmu_cpuid_check(const struct kvm_cpuid_entry2 *entries, int nr);
 /* CR4, EFER and XCR0 limits, address width and feature words from @entries. */
-void vmmu_cpuid_derive(struct vmmu_cpuid *out, struct kvm_cpuid_entry2 *entries, int nr);
+void vmmu_cpuid_derive(struct vmmu_cpuid *out, const struct kvm_cpuid_entry2 *entries, int nr);
 
 #endif
