@@ -12,6 +12,7 @@
  * CPU is in the guest for RCU and lockdep: nothing instrumented runs there.
  */
 #include <linux/context_tracking.h>
+#include <linux/cpumask.h>
 #include <linux/hardirq.h>
 #include <linux/instrumentation.h>
 #include <linux/instruction_pointer.h>
@@ -118,10 +119,16 @@ static void guest_ran(void)
 #endif
 }
 
-/* The extension went off under us: the machine reboots. */
+/*
+ * The extension is off here. When the CPU is going offline the scheduler is
+ * about to move this thread: nothing happened, go round. Else the machine
+ * reboots.
+ */
 static void refuse_entry(struct vmcb_control_area *c)
 {
-	c->exit_code = (typeof(c->exit_code))SVM_EXIT_ERR;
+	bool moving = !cpu_active(smp_processor_id());
+
+	c->exit_code = moving ? SVM_EXIT_INTR : (typeof(c->exit_code))SVM_EXIT_ERR;
 	c->exit_info_1 = 0;
 	c->exit_info_2 = 0;
 	c->exit_int_info = c->event_inj;

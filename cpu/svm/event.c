@@ -104,10 +104,18 @@ static void step_over_soft(struct vmmu_vcpu *vcpu)
 	svm->vmcb->control.next_rip = svm->soft_new_rip;
 }
 
+/* The dummy interrupt of a window that is open, or not needed any more. */
+static void close_irq_window(struct vmmu_vcpu *vcpu)
+{
+	svm_control(vcpu)->int_ctl &= ~V_IRQ_INJECTION_BITS_MASK;
+	svm_intercept(vcpu, INTERCEPT_VINTR, false);
+}
+
 void svm_inject_irq(struct vmmu_vcpu *vcpu)
 {
 	bool soft = vcpu->event.interrupt.soft;
 
+	close_irq_window(vcpu);
 	if (soft)
 		step_over_soft(vcpu);
 	inject(vcpu, soft ? SVM_EVTINJ_TYPE_SOFT : SVM_EVTINJ_TYPE_INTR,
@@ -238,8 +246,7 @@ void svm_open_irq_window(struct vmmu_vcpu *vcpu)
 
 int svm_exit_vintr(struct vmmu_vcpu *vcpu)
 {
-	svm_control(vcpu)->int_ctl &= ~V_IRQ_INJECTION_BITS_MASK;
-	svm_intercept(vcpu, INTERCEPT_VINTR, false);
+	close_irq_window(vcpu);
 	vmmu_request(vcpu, VMMU_REQ_EVENT);
 	return 1;
 }
