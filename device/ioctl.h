@@ -5,8 +5,9 @@
 
 #include "vmmu/types.h"
 
-/* A vCPU's mapping: struct kvm_run, then the data of port I/O. */
-#define VMMU_VCPU_MMAP_PAGES	2
+/* A vCPU's mapping: struct kvm_run, the data of port I/O, the VM's coalesced ring. */
+#define VMMU_VCPU_MMAP_PAGES	3
+#define VMMU_COALESCED_PAGE	2
 
 struct vmmu_vm;
 struct vmmu_vcpu;

@@ -490,6 +490,9 @@ static vm_fault_t vcpu_fault(struct vm_fault *vmf)
 	case 1:
 		page = virt_to_page(vcpu->pio_data);
 		break;
+	case VMMU_COALESCED_PAGE:
+		page = vmmu_coalesced_page(vcpu->vm);
+		break;
 	default:
 		return VM_FAULT_SIGBUS;
 	}

@@ -156,6 +156,117 @@ static long vm_irq_line_status(struct vmmu_vm *vm, unsigned long arg)
 	return copy_to_user((void __user *)arg, &line, sizeof(line)) ? -EFAULT : 0;
 }
 
+static long vm_create_irqchip(struct vmmu_vm *vm, unsigned long arg)
+{
+	guard(mutex)(&vm->lock);
+	return vmmu_irqchip_create(vm);
+}
+
+static long vm_create_pit(struct vmmu_vm *vm, unsigned long arg)
+{
+	guard(mutex)(&vm->lock);
+	return vmmu_pit_create(vm, KVM_PIT_SPEAKER_DUMMY);
+}
+
+static long vm_create_pit2(struct vmmu_vm *vm, unsigned long arg)
+{
+	struct kvm_pit_config config;
+
+	if (copy_from_user(&config, (void __user *)arg, sizeof(config)))
+		return -EFAULT;
+	guard(mutex)(&vm->lock);
+	return vmmu_pit_create(vm, config.flags);
+}
+
+static long vm_get_irqchip(struct vmmu_vm *vm, unsigned long arg)
+{
+	struct kvm_irqchip *chip __free(kfree) = memdup_user((void __user *)arg, sizeof(*chip));
+	int r;
+
+	if (IS_ERR(chip))
+		return PTR_ERR(no_free_ptr(chip));
+	r = vmmu_irqchip_get_state(vm, chip);
+	if (r)
+		return r;
+	return copy_to_user((void __user *)arg, chip, sizeof(*chip)) ? -EFAULT : 0;
+}
+
+static long vm_set_irqchip(struct vmmu_vm *vm, unsigned long arg)
+{
+	struct kvm_irqchip *chip __free(kfree) = memdup_user((void __user *)arg, sizeof(*chip));
+
+	if (IS_ERR(chip))
+		return PTR_ERR(no_free_ptr(chip));
+	return vmmu_irqchip_set_state(vm, chip);
+}
+
+static long vm_get_pit2(struct vmmu_vm *vm, unsigned long arg)
+{
+	struct kvm_pit_state2 s;
+	int r = vmmu_pit_get_state(vm, &s);
+
+	if (r)
+		return r;
+	return copy_to_user((void __user *)arg, &s, sizeof(s)) ? -EFAULT : 0;
+}
+
+static long vm_set_pit2(struct vmmu_vm *vm, unsigned long arg)
+{
+	struct kvm_pit_state2 s;
+
+	if (copy_from_user(&s, (void __user *)arg, sizeof(s)))
+		return -EFAULT;
+	return vmmu_pit_set_state(vm, &s);
+}
+
+/* The older structure is the newer one without flags. */
+static long vm_get_pit(struct vmmu_vm *vm, unsigned long arg)
+{
+	struct kvm_pit_state2 s;
+	int r = vmmu_pit_get_state(vm, &s);
+
+	static_assert(offsetof(struct kvm_pit_state2, flags) == sizeof(struct kvm_pit_state));
+	if (r)
+		return r;
+	return copy_to_user((void __user *)arg, &s, sizeof(struct kvm_pit_state)) ? -EFAULT : 0;
+}
+
+static long vm_set_pit(struct vmmu_vm *vm, unsigned long arg)
+{
+	struct kvm_pit_state2 s = {};
+
+	if (copy_from_user(&s, (void __user *)arg, sizeof(struct kvm_pit_state)))
+		return -EFAULT;
+	return vmmu_pit_set_state(vm, &s);
+}
+
+static long vm_reinject_control(struct vmmu_vm *vm, unsigned long arg)
+{
+	struct kvm_reinject_control control;
+
+	if (copy_from_user(&control, (void __user *)arg, sizeof(control)))
+		return -EFAULT;
+	return vmmu_pit_reinject(vm, control.pit_reinject);
+}
+
+static long vm_register_coalesced(struct vmmu_vm *vm, unsigned long arg)
+{
+	struct kvm_coalesced_mmio_zone zone;
+
+	if (copy_from_user(&zone, (void __user *)arg, sizeof(zone)))
+		return -EFAULT;
+	return vmmu_coalesced_register(vm, &zone);
+}
+
+static long vm_unregister_coalesced(struct vmmu_vm *vm, unsigned long arg)
+{
+	struct kvm_coalesced_mmio_zone zone;
+
+	if (copy_from_user(&zone, (void __user *)arg, sizeof(zone)))
+		return -EFAULT;
+	return vmmu_coalesced_unregister(vm, &zone);
+}
+
 static long vm_irqfd(struct vmmu_vm *vm, unsigned long arg)
 {
 	struct kvm_irqfd args;
@@ -238,6 +349,18 @@ static const struct {
 	{ KVM_SIGNAL_MSI, vm_signal_msi },
 	{ KVM_IRQ_LINE, vm_irq_line },
 	{ KVM_IRQ_LINE_STATUS, vm_irq_line_status },
+	{ KVM_CREATE_IRQCHIP, vm_create_irqchip },
+	{ KVM_GET_IRQCHIP, vm_get_irqchip },
+	{ KVM_SET_IRQCHIP, vm_set_irqchip },
+	{ KVM_CREATE_PIT, vm_create_pit },
+	{ KVM_CREATE_PIT2, vm_create_pit2 },
+	{ KVM_GET_PIT, vm_get_pit },
+	{ KVM_SET_PIT, vm_set_pit },
+	{ KVM_GET_PIT2, vm_get_pit2 },
+	{ KVM_SET_PIT2, vm_set_pit2 },
+	{ KVM_REINJECT_CONTROL, vm_reinject_control },
+	{ KVM_REGISTER_COALESCED_MMIO, vm_register_coalesced },
+	{ KVM_UNREGISTER_COALESCED_MMIO, vm_unregister_coalesced },
 	{ KVM_IRQFD, vm_irqfd },
 	{ KVM_IOEVENTFD, vm_ioeventfd },
 	{ KVM_GET_CLOCK, vm_get_clock },

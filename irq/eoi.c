@@ -10,6 +10,7 @@
  *
  * Own thread only; nothing sleeps. Intel SDM vol. 3, 11.8.5.
  */
+#include "chips.h"
 #include "lapic.h"
 
 void lapic_eoi(struct vmmu_lapic *apic)
@@ -20,6 +21,8 @@ void lapic_eoi(struct vmmu_lapic *apic)
 	if (vector < 0)
 		return;
 	lapic_isr_clear(apic, vector);
+	if (apic->vcpu->vm->irq.mode == VMMU_IRQCHIP_KERNEL && vmmu_chips(apic->vcpu->vm))
+		vmmu_ioapic_eoi(&vmmu_chips(apic->vcpu->vm)->ioapic, vector);
 	if (test_bit(vector, apic->eoi_exit)) {
 		__set_bit(vector, apic->eoi_done);
 		apic->eoi_pending = true;

@@ -9,6 +9,8 @@
 #include <linux/slab.h>
 
 #include "apic_map.h"
+#include "chips.h"
+#include "coalesced.h"
 #include "eventfd.h"
 #include "iobus.h"
 #include "routing.h"
@@ -32,13 +34,22 @@ void vmmu_irq_module_exit(void)
 int vmmu_irq_vm_init(struct vmmu_vm *vm)
 {
 	struct vmmu_irq_vm *irq = &vm->irq;
+	int r;
 
 	mutex_init(&irq->lock);
 	mutex_init(&irq->apic_map_lock);
 	spin_lock_init(&irq->irqfd_lock);
 	INIT_LIST_HEAD(&irq->irqfds);
 	INIT_LIST_HEAD(&irq->ioeventfds);
-	return init_srcu_struct(&irq->srcu);
+	mutex_init(&irq->listen_lock);
+	INIT_LIST_HEAD(&irq->listeners);
+	r = vmmu_coalesced_init(vm);
+	if (r)
+		return r;
+	r = init_srcu_struct(&irq->srcu);
+	if (r)
+		vmmu_coalesced_destroy(vm);
+	return r;
 }
 
 /**
@@ -62,6 +73,8 @@ void vmmu_irq_vm_destroy(struct vmmu_vm *vm)
 	unsigned int i;
 
 	vmmu_ioeventfd_release(vm);
+	vmmu_coalesced_destroy(vm);
+	vmmu_chips_destroy(vm);
 	for (i = 0; i < VMMU_NR_BUSES; i++)
 		kvfree(rcu_dereference_protected(irq->bus[i], true));
 	kvfree(rcu_dereference_protected(irq->routing, true));
@@ -69,6 +82,7 @@ void vmmu_irq_vm_destroy(struct vmmu_vm *vm)
 	WARN_ON_ONCE(rcu_access_pointer(irq->apic_map));
 	cleanup_srcu_struct(&irq->srcu);
 	mutex_destroy(&irq->apic_map_lock);
+	mutex_destroy(&irq->listen_lock);
 	mutex_destroy(&irq->lock);
 }
 

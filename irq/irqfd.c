@@ -3,8 +3,10 @@
  * irqfd: an eventfd that, when signalled, raises a GSI.
  *
  * The signal arrives as a callback on the eventfd's wait queue, under its lock
- * with interrupts off; the interrupt is delivered right there, because a route
- * to an MSI needs nothing that sleeps.
+ * with interrupts off; the interrupt is delivered right there, because neither a
+ * message nor a pin needs anything that sleeps. A plain irqfd makes an edge; a
+ * resampling one holds the line up until the guest ends the interrupt, and then
+ * tells user space by a second eventfd, which looks whether it is still due.
  *
  * An irqfd ends once: whoever takes it off vm->irq.irqfds (under irqfd_lock)
  * queues its shutdown, be it KVM_IRQFD_FLAG_DEASSIGN, the last close of the
@@ -21,6 +23,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "chips.h"
 #include "eventfd.h"
 #include "routing.h"
 
@@ -32,6 +35,8 @@ struct irqfd {
 	wait_queue_entry_t wait;
 	poll_table poll;
 	struct work_struct shutdown;
+	struct eventfd_ctx *resample;	/* NULL: plain */
+	struct vmmu_irq_listener listener;	/* on the VM's list when resampling */
 };
 
 /* Shutdowns of all VMs; flushed where somebody must know that they are over. */
@@ -55,8 +60,32 @@ static void irqfd_shutdown(struct work_struct *work)
 
 	/* Takes the wait queue's lock: no callback runs or will run after this. */
 	eventfd_ctx_remove_wait_queue(irqfd->ctx, &irqfd->wait, &count);
+	if (irqfd->resample) {
+		vmmu_irq_unlisten(irqfd->vm, &irqfd->listener);
+		/* Another one that shares the line raises it again when it is told. */
+		vmmu_irq_set(irqfd->vm, VMMU_SOURCE_RESAMPLE, irqfd->gsi, false);
+		eventfd_ctx_put(irqfd->resample);
+	}
 	eventfd_ctx_put(irqfd->ctx);
 	kfree(irqfd);
+}
+
+/* The guest ended the interrupt; the line is down. */
+static void irqfd_acked(struct vmmu_irq_listener *l)
+{
+	struct irqfd *irqfd = container_of(l, struct irqfd, listener);
+
+	eventfd_signal(irqfd->resample);
+}
+
+static void irqfd_raise(struct irqfd *irqfd)
+{
+	if (irqfd->resample) {
+		vmmu_irq_set(irqfd->vm, VMMU_SOURCE_RESAMPLE, irqfd->gsi, true);
+		return;
+	}
+	vmmu_irq_line(irqfd->vm, irqfd->gsi, true);
+	vmmu_irq_line(irqfd->vm, irqfd->gsi, false);
 }
 
 /* irqfd_lock held, any context. Only the first one ends it. */
@@ -87,7 +116,7 @@ static int irqfd_wakeup(wait_queue_entry_t *wait, unsigned int mode, int sync, v
 
 	if (events & EPOLLIN) {
 		eventfd_ctx_do_read(irqfd->ctx, &count);
-		vmmu_irq_line(irqfd->vm, irqfd->gsi, true);
+		irqfd_raise(irqfd);
 	}
 	if (events & EPOLLHUP)
 		irqfd_end(irqfd);
@@ -146,10 +175,10 @@ static struct irqfd *irqfd_new(struct vmmu_vm *vm, struct eventfd_ctx *ctx, u32 
  * @file is held until we are on its wait queue: it cannot hang up before. A
  * signal from before that is seen by the poll.
  */
-static int attach(struct vmmu_vm *vm, struct file *file, u32 gsi)
+static int attach(struct vmmu_vm *vm, struct file *file, u32 gsi, struct eventfd_ctx *resample)
 {
 	struct eventfd_ctx *ctx __free(vmmu_eventfd) = eventfd_ctx_fileget(file);
-	struct irqfd *irqfd __free(kfree) = NULL;
+	struct irqfd *irqfd;
 	int r;
 
 	if (IS_ERR(ctx))
@@ -157,28 +186,49 @@ static int attach(struct vmmu_vm *vm, struct file *file, u32 gsi)
 	irqfd = irqfd_new(vm, ctx, gsi);
 	if (!irqfd)
 		return -ENOMEM;
+	irqfd->resample = resample;
+	irqfd->listener.gsi = gsi;
+	irqfd->listener.resample = true;
+	irqfd->listener.acked = irqfd_acked;
 	r = enlist(irqfd);
-	if (r)
+	if (r) {
+		kfree(irqfd);
 		return r;
+	}
+	if (resample)
+		vmmu_irq_listen(vm, &irqfd->listener);
 	if (vfs_poll(file, &irqfd->poll) & EPOLLIN)
-		vmmu_irq_line(vm, gsi, true);
-	retain_and_null_ptr(irqfd);
+		irqfd_raise(irqfd);
 	retain_and_null_ptr(ctx);
 	return 0;
 }
 
+/* The second eventfd, when the flags ask for one. */
+static struct eventfd_ctx *resample_ctx(const struct kvm_irqfd *args)
+{
+	return args->flags & KVM_IRQFD_FLAG_RESAMPLE ? eventfd_ctx_fdget(args->resamplefd) : NULL;
+}
+
 static int assign(struct vmmu_vm *vm, const struct kvm_irqfd *args)
 {
+	struct eventfd_ctx *resample __free(vmmu_eventfd) = NULL;
 	struct file *file;
 	int r;
 
-	/* A resampling irqfd listens to an in-kernel I/O APIC. */
-	if (READ_ONCE(vm->irq.mode) == VMMU_IRQCHIP_NONE || args->flags & KVM_IRQFD_FLAG_RESAMPLE)
+	if (READ_ONCE(vm->irq.mode) == VMMU_IRQCHIP_NONE)
 		return -EINVAL;
+	/* A resampling irqfd listens to an in-kernel I/O APIC. */
+	if ((args->flags & KVM_IRQFD_FLAG_RESAMPLE) && vm->irq.mode != VMMU_IRQCHIP_KERNEL)
+		return -EINVAL;
+	resample = resample_ctx(args);
+	if (IS_ERR(resample))
+		return PTR_ERR(resample);
 	file = fget(args->fd);
 	if (!file)
 		return -EBADF;
-	r = attach(vm, file, args->gsi);
+	r = attach(vm, file, args->gsi, resample);
+	if (!r)
+		retain_and_null_ptr(resample);
 	fput(file);
 	return r;
 }

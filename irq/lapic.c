@@ -12,6 +12,7 @@
  * context.
  */
 #include "apic_map.h"
+#include "chips.h"
 
 /* ---- vector banks ---- */
 
@@ -501,17 +502,18 @@ bool vmmu_lapic_accepts_extint(struct vmmu_vcpu *vcpu)
  * vmmu_irq_pending() - is there an interrupt that the vCPU should take now?
  * @vcpu: any
  *
- * From the user-space PIC (KVM_INTERRUPT) when LINT0 lets it through, or the
- * LAPIC. RFLAGS.IF and shadows are the caller's. Any thread, a look without
+ * From a PIC, ours or the user-space one (KVM_INTERRUPT), when LINT0 lets it
+ * through, or the LAPIC. RFLAGS.IF and shadows are the caller's. Any thread, a look without
  * locks.
  */
 bool vmmu_irq_pending(struct vmmu_vcpu *vcpu)
 {
-	bool user = READ_ONCE(vcpu->event.user_irq) >= 0;
+	bool extint = READ_ONCE(vcpu->event.user_irq) >= 0;
 
 	if (!vcpu->apic)
-		return user;
-	return (user && vmmu_lapic_accepts_extint(vcpu)) || vmmu_lapic_find_irq(vcpu) >= 0;
+		return extint;
+	extint = extint || vmmu_pic_pending(vcpu->vm);
+	return (extint && vmmu_lapic_accepts_extint(vcpu)) || vmmu_lapic_find_irq(vcpu) >= 0;
 }
 
 /**
@@ -530,5 +532,9 @@ int vmmu_irq_take(struct vmmu_vcpu *vcpu)
 		WRITE_ONCE(vcpu->event.user_irq, -1);
 		return vector;
 	}
-	return vcpu->apic ? vmmu_lapic_ack_irq(vcpu) : -1;
+	if (!vcpu->apic)
+		return -1;
+	if (vmmu_pic_pending(vcpu->vm) && vmmu_lapic_accepts_extint(vcpu))
+		return vmmu_pic_vector(vcpu->vm);
+	return vmmu_lapic_ack_irq(vcpu);
 }

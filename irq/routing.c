@@ -11,12 +11,12 @@
  * send. A level-triggered one tells which EOIs user space must see
  * (irq/eoi.c); when such a route changes, every vCPU recomputes that before it
  * enters the guest again. Pins of in-kernel chips (KVM_IRQ_ROUTING_IRQCHIP)
- * are refused as long as the VM's mode has none: vmmu_route_check() and
- * send_route() are the two places that know route types.
+ * are refused to a VM whose mode has none.
  */
 #include <linux/slab.h>
 
 #include "apic_map.h"
+#include "chips.h"
 #include "routing.h"
 
 static_assert(VMMU_MAX_ROUTES < U16_MAX);
@@ -26,6 +26,20 @@ static void msi_of_entry(const struct kvm_irq_routing_entry *e, struct vmmu_msi 
 	msi->address_lo = e->u.msi.address_lo;
 	msi->address_hi = e->u.msi.address_hi;
 	msi->data = e->u.msi.data;
+}
+
+/* 8 pins a PIC, 24 the I/O APIC. */
+static bool chip_has_pin(unsigned int chip, unsigned int pin)
+{
+	switch (chip) {
+	case KVM_IRQCHIP_PIC_MASTER:
+	case KVM_IRQCHIP_PIC_SLAVE:
+		return pin < PIC_PINS / 2;
+	case KVM_IRQCHIP_IOAPIC:
+		return pin < KVM_IOAPIC_NUM_PINS;
+	default:
+		return false;
+	}
 }
 
 int vmmu_route_check(struct vmmu_vm *vm, const struct kvm_irq_routing_entry *e)
@@ -40,21 +54,42 @@ int vmmu_route_check(struct vmmu_vm *vm, const struct kvm_irq_routing_entry *e)
 			return -EINVAL;
 		msi_of_entry(e, &msi);
 		return vmmu_msi_invalid(vm, &msi) ? -EINVAL : 0;
+	case KVM_IRQ_ROUTING_IRQCHIP:
+		if (e->flags || READ_ONCE(vm->irq.mode) != VMMU_IRQCHIP_KERNEL)
+			return -EINVAL;
+		return chip_has_pin(e->u.irqchip.irqchip, e->u.irqchip.pin) ? 0 : -EINVAL;
 	default:
 		return -EINVAL;
 	}
 }
 
-/* An MSI does not share its GSI. */
+/* An MSI does not share its GSI, and no chip has it twice. */
+static bool may_share(const struct vmmu_irq_routing *table, const struct kvm_irq_routing_entry *e)
+{
+	unsigned int i;
+
+	for (i = table->head[e->gsi]; i; i = table->route[i - 1].next)
+		if (e->type != KVM_IRQ_ROUTING_IRQCHIP ||
+		    table->route[i - 1].type != KVM_IRQ_ROUTING_IRQCHIP ||
+		    table->route[i - 1].chip == e->u.irqchip.irqchip)
+			return false;
+	return true;
+}
+
 static int add_route(struct vmmu_irq_routing *table, unsigned int i,
 		     const struct kvm_irq_routing_entry *e)
 {
 	struct vmmu_irq_route *route = &table->route[i];
 
-	if (table->head[e->gsi])
+	if (!may_share(table, e))
 		return -EINVAL;
 	route->type = e->type;
-	msi_of_entry(e, &route->msi);
+	if (e->type == KVM_IRQ_ROUTING_IRQCHIP) {
+		route->chip = e->u.irqchip.irqchip;
+		route->pin = e->u.irqchip.pin;
+	} else {
+		msi_of_entry(e, &route->msi);
+	}
 	route->next = table->head[e->gsi];
 	table->head[e->gsi] = i + 1;
 	return 0;
@@ -95,6 +130,18 @@ static const struct vmmu_irq_route *next_route(const struct vmmu_irq_routing *ta
 					       const struct vmmu_irq_route *route)
 {
 	return route->next ? &table->route[route->next - 1] : NULL;
+}
+
+bool vmmu_route_has_pin(const struct vmmu_irq_routing *table, u32 gsi, unsigned int chip,
+			unsigned int pin)
+{
+	const struct vmmu_irq_route *route;
+
+	for (route = first_route(table, gsi); route; route = next_route(table, route))
+		if (route->type == KVM_IRQ_ROUTING_IRQCHIP && route->chip == chip &&
+		    route->pin == pin)
+			return true;
+	return false;
 }
 
 static bool same_gsi(const struct vmmu_irq_routing *a, const struct vmmu_irq_routing *b, u32 gsi)
@@ -145,30 +192,35 @@ int vmmu_set_gsi_routing(struct vmmu_vm *vm, const struct kvm_irq_routing_entry 
 	same = same_pins(vm, old, table);
 	synchronize_srcu_expedited(&vm->irq.srcu);
 	kvfree(old);
+	vmmu_irq_listeners_changed(vm);
 	if (!same)
 		vmmu_request_all(vm, VMMU_REQ_EOI_EXIT);
 	return 0;
 }
 
 /* How many took it, -1 when the route cannot carry it. */
-static int send_route(struct vmmu_vm *vm, const struct vmmu_irq_route *route, bool level)
+static int send_route(struct vmmu_vm *vm, const struct vmmu_irq_route *route,
+		      enum vmmu_irq_source source, bool level)
 {
 	switch (route->type) {
 	case KVM_IRQ_ROUTING_MSI:
 		/* A message says that a line went up; nothing says that it went down. */
 		return level ? vmmu_msi_send(vm, &route->msi) : -1;
+	case KVM_IRQ_ROUTING_IRQCHIP:
+		return vmmu_chip_set(vm, source, route->chip, route->pin, level);
 	default:
 		return -1;
 	}
 }
 
-static int send_gsi(struct vmmu_vm *vm, const struct vmmu_irq_routing *table, u32 gsi, bool level)
+static int send_gsi(struct vmmu_vm *vm, const struct vmmu_irq_routing *table,
+		    enum vmmu_irq_source source, u32 gsi, bool level)
 {
 	const struct vmmu_irq_route *route;
 	int total = -1, r;
 
 	for (route = first_route(table, gsi); route; route = next_route(table, route)) {
-		r = send_route(vm, route, level);
+		r = send_route(vm, route, source, level);
 		if (r >= 0)
 			total = max(total, 0) + r;
 	}
@@ -176,8 +228,9 @@ static int send_gsi(struct vmmu_vm *vm, const struct vmmu_irq_routing *table, u3
 }
 
 /**
- * vmmu_irq_line() - a GSI changes its level
+ * vmmu_irq_set() - one source of a GSI changes its level
  * @vm: the VM
+ * @source: whose level it is; a chip's pin sees the OR of all
  * @gsi: any number
  * @level: the new level
  *
@@ -185,13 +238,19 @@ static int send_gsi(struct vmmu_vm *vm, const struct vmmu_irq_routing *table, u3
  *
  * Return: how many LAPICs took it; -1 when there is no route that carries it.
  */
-int vmmu_irq_line(struct vmmu_vm *vm, u32 gsi, bool level)
+int vmmu_irq_set(struct vmmu_vm *vm, enum vmmu_irq_source source, u32 gsi, bool level)
 {
 	int idx = srcu_read_lock(&vm->irq.srcu);
-	int r = send_gsi(vm, srcu_dereference(vm->irq.routing, &vm->irq.srcu), gsi, level);
+	int r = send_gsi(vm, srcu_dereference(vm->irq.routing, &vm->irq.srcu), source, gsi, level);
 
 	srcu_read_unlock(&vm->irq.srcu, idx);
 	return r;
+}
+
+/* KVM_IRQ_LINE: the level that user space gives the GSI. */
+int vmmu_irq_line(struct vmmu_vm *vm, u32 gsi, bool level)
+{
+	return vmmu_irq_set(vm, VMMU_SOURCE_USER, gsi, level);
 }
 
 /* Is @vector on its way through @apic? */

@@ -27,7 +27,9 @@ int vmmu_msi_send(struct vmmu_vm *vm, const struct vmmu_msi *msi);
 struct vmmu_irq_route {
 	u32 type;		/* KVM_IRQ_ROUTING_x */
 	u16 next;		/* of the same GSI: index + 1, 0 ends */
-	struct vmmu_msi msi;
+	u8 chip;		/* KVM_IRQ_ROUTING_IRQCHIP: KVM_IRQCHIP_x */
+	u8 pin;
+	struct vmmu_msi msi;	/* KVM_IRQ_ROUTING_MSI */
 };
 
 /* A snapshot; never changed once published. */
@@ -37,6 +39,9 @@ struct vmmu_irq_routing {
 	struct vmmu_irq_route route[] __counted_by(nr);
 };
 
+/* Does @gsi lead to @pin of @chip? @table may be NULL. */
+bool vmmu_route_has_pin(const struct vmmu_irq_routing *table, u32 gsi, unsigned int chip,
+			unsigned int pin);
 /* 0, or -EINVAL: this VM cannot have the entry. */
 int vmmu_route_check(struct vmmu_vm *vm, const struct kvm_irq_routing_entry *e);
 /* The table for @entries, or ERR_PTR(-EINVAL, -ENOMEM). */

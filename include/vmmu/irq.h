@@ -15,7 +15,9 @@
 struct vmmu_lapic;
 struct vmmu_irq_routing;
 struct vmmu_apic_map;
+struct vmmu_chips;
 struct vmmu_iobus;
+struct vmmu_pit;
 
 enum vmmu_irqchip {
 	VMMU_IRQCHIP_NONE,
@@ -44,6 +46,13 @@ struct vmmu_irq_vm {
 	spinlock_t irqfd_lock;			/* inside an eventfd's wait-queue lock, irqs off */
 	struct list_head irqfds;		/* irqfd_lock */
 	struct list_head ioeventfds;		/* lock */
+	struct vmmu_chips *chips;		/* KVM_CREATE_IRQCHIP's; set once, with release */
+	struct vmmu_pit *pit;			/* KVM_CREATE_PIT2's; likewise */
+	struct mutex listen_lock;		/* inside lock: listeners */
+	struct list_head listeners;		/* for the end of a GSI's interrupt; srcu */
+	struct kvm_coalesced_mmio_ring *ring;	/* a page, constant; shared with user space */
+	spinlock_t ring_lock;			/* writers of the ring */
+	struct list_head zones;			/* lock: coalesced ranges */
 };
 
 int vmmu_irq_module_init(void);
@@ -55,6 +64,19 @@ void vmmu_irq_vm_destroy(struct vmmu_vm *vm);
 
 /* KVM_CAP_SPLIT_IRQCHIP: 0 or errno; vm->lock held. */
 int vmmu_irqchip_split(struct vmmu_vm *vm, u64 nr_pins);
+/* KVM_CREATE_IRQCHIP, KVM_CREATE_PIT2; vm->lock held. */
+int vmmu_irqchip_create(struct vmmu_vm *vm);
+int vmmu_pit_create(struct vmmu_vm *vm, u32 flags);
+/* KVM_GET_IRQCHIP, KVM_SET_IRQCHIP, KVM_GET_PIT2, KVM_SET_PIT2, KVM_REINJECT_CONTROL. */
+int vmmu_irqchip_get_state(struct vmmu_vm *vm, struct kvm_irqchip *chip);
+int vmmu_irqchip_set_state(struct vmmu_vm *vm, const struct kvm_irqchip *chip);
+int vmmu_pit_get_state(struct vmmu_vm *vm, struct kvm_pit_state2 *s);
+int vmmu_pit_set_state(struct vmmu_vm *vm, const struct kvm_pit_state2 *s);
+int vmmu_pit_reinject(struct vmmu_vm *vm, bool on);
+/* KVM_(UN)REGISTER_COALESCED_MMIO; the ring's page, for the vCPUs' mapping. */
+int vmmu_coalesced_register(struct vmmu_vm *vm, const struct kvm_coalesced_mmio_zone *zone);
+int vmmu_coalesced_unregister(struct vmmu_vm *vm, const struct kvm_coalesced_mmio_zone *zone);
+struct page *vmmu_coalesced_page(struct vmmu_vm *vm);
 int vmmu_set_gsi_routing(struct vmmu_vm *vm, const struct kvm_irq_routing_entry *entries,
 			 unsigned int nr, unsigned int flags);
 /* KVM_SIGNAL_MSI: how many LAPICs took it, or errno. */
