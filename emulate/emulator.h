@@ -126,7 +126,7 @@ u64 vmmu_insn_ea(const struct vmmu_insn *insn, const u64 *regs, u64 next_rip);
 /* The segment that its memory operand uses. Pure. */
 enum vmmu_seg vmmu_insn_seg(const struct vmmu_insn *insn);
 
-/* ---- instruction fetch: fetch.c ---- */
+/* ---- instruction fetch: code.c, fetch.c ---- */
 
 /* The code segment as of now. */
 struct vmmu_code {
@@ -135,6 +135,9 @@ struct vmmu_code {
 };
 
 void vmmu_code_at_rip(struct vmmu_vcpu *vcpu, struct vmmu_code *code);
+/* Host address of the instruction byte at @linear. 0; 1: fault in *ex; -EFAULT: no memory. */
+int vmmu_code_hva(struct vmmu_vcpu *vcpu, u64 linear, unsigned long *hva,
+		  struct vmmu_exception *ex);
 
 /* How a step of an emulation ended; negative errnos stand beside these. */
 enum em_result {

@@ -5,48 +5,24 @@
  *
  * The page of rip is read first; the next page only when the decoder says that
  * the instruction goes on there, because only then may its fault reach the guest.
- * No translation is cached between exits: under nested paging the guest changes
- * its tables without our knowing. vm->srcu held; may sleep.
+ * vcpu->mutex and vm->srcu held; may sleep.
  */
 #include <linux/kernel.h>
-#include <linux/string.h>
-#include <asm/msr-index.h>
+#include <linux/uaccess.h>
 #include "emulator.h"
-#include "vmmu/memslot.h"
-#include "vmmu/vm.h"
-
-void vmmu_code_at_rip(struct vmmu_vcpu *vcpu, struct vmmu_code *code)
-{
-	struct kvm_segment cs;
-
-	vmmu_cpu->get_segment(vcpu, VMMU_SEG_CS, &cs);
-	if (cs.l && (vmmu_cpu->get_efer(vcpu) & EFER_LMA)) {
-		code->mode = 8;
-		code->linear = vcpu->rip;
-		return;
-	}
-	code->mode = cs.db ? 4 : 2;
-	code->linear = (u32)(cs.base + vcpu->rip);
-}
 
 /* Up to @want bytes at @linear, within its page. The count, 0: fault in *ex, or <0. */
 static int fetch_page(struct vmmu_vcpu *vcpu, u64 linear, u8 *buf, unsigned int want,
 		      struct vmmu_exception *ex)
 {
 	unsigned int n = min_t(unsigned int, want, PAGE_SIZE - offset_in_page(linear));
-	struct vmmu_paging_mode mode;
-	u64 access = VMMU_PFERR_FETCH;
-	struct vmmu_walk walk;
+	unsigned long hva;
 	int r;
 
-	vmmu_paging_mode(vcpu, &mode);
-	if (mode.cpl == 3)
-		access |= VMMU_PFERR_USER;
-	r = vmmu_gva_walk(vcpu, &mode, linear, access, true, &walk, ex);
+	r = vmmu_code_hva(vcpu, linear, &hva, ex);
 	if (r)
 		return r < 0 ? r : 0;
-	r = vmmu_read_guest(vcpu->vm, walk.gpa, buf, n);
-	return r ?: n;
+	return copy_from_user(buf, (void __user *)hva, n) ? -EFAULT : n;
 }
 
 int vmmu_fetch_decode(struct vmmu_vcpu *vcpu, const struct vmmu_code *code,

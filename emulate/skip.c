@@ -4,16 +4,13 @@
  *
  * Hosts without next-RIP saving pay for the length on every CPUID, RDMSR, HLT...,
  * so the few instructions that exit are known here by their first bytes, without
- * prefixes: one walk, one read of four bytes, a look at two of them. All others
- * take the decoder. vm->srcu held; may sleep.
+ * prefixes: one checked translation (code.c), one read of four bytes, a look at
+ * two of them. All others take the decoder. vm->srcu held; may sleep.
  */
 #include <linux/kernel.h>
-#include <linux/string.h>
 #include <linux/uaccess.h>
 #include <asm/debugreg.h>
 #include "emulator.h"
-#include "vmmu/memslot.h"
-#include "vmmu/vm.h"
 
 /* The two-byte opcodes that exit and have no ModRM byte: bit n of word n / 64. */
 static const u64 short_0f[4] = {
@@ -51,28 +48,17 @@ static u8 length_at_a_glance(u32 bytes)
 	return 0;
 }
 
-/*
- * The first four bytes at rip, if they lie in one page of RAM that is mapped.
- * Accessed bits were set by the processor when it fetched.
- */
+/* The first four bytes at rip, if they lie in one page of RAM that is mapped. */
 static bool peek(struct vmmu_vcpu *vcpu, const struct vmmu_code *code, u32 *bytes)
 {
-	struct vmmu_paging_mode mode;
 	struct vmmu_exception ex;
-	struct vmmu_walk walk;
 	unsigned long hva;
-	u64 access;
 
 	if (offset_in_page(code->linear) > PAGE_SIZE - sizeof(*bytes))
 		return false;
-	vmmu_paging_mode(vcpu, &mode);
-	access = VMMU_PFERR_FETCH | (mode.cpl == 3 ? VMMU_PFERR_USER : 0);
-	if (vmmu_gva_walk(vcpu, &mode, code->linear, access, false, &walk, &ex))
+	if (vmmu_code_hva(vcpu, code->linear, &hva, &ex))
 		return false;
-	hva = vmmu_gfn_to_hva(vcpu->vm, gpa_to_gfn(walk.gpa), false);
-	if (hva == VMMU_ERROR_HVA)
-		return false;
-	return !get_user(*bytes, (u32 __user *)(hva + offset_in_page(walk.gpa)));
+	return !get_user(*bytes, (u32 __user *)hva);
 }
 
 /* In 64-bit code rip is all 64 bits; elsewhere it stays within 32. */

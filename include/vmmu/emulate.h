@@ -26,8 +26,27 @@ struct vmmu_io_access {
 	u8 data[8];
 };
 
+/*
+ * The translation of the page that rip is in, with everything that it was made
+ * from, so that it can be checked before each use. emulate/code.c.
+ */
+struct vmmu_code_page {
+	bool valid;
+	u8 cpl;
+	u8 maxphyaddr;
+	u8 gpte_bytes;
+	u8 nr_gptes;
+	u64 linear;
+	u64 generation;		/* of the memslots that the addresses come from */
+	u64 cr0, cr3, cr4, efer;
+	unsigned long hva;	/* of the page */
+	unsigned long gpte_hva[5];
+	u64 gpte[5];
+};
+
 /* Embedded in struct vmmu_vcpu; vcpu->mutex. */
 struct vmmu_emul_vcpu {
+	struct vmmu_code_page code;
 	struct vmmu_io_access log[VMMU_IO_LOG_MAX];
 	u8 nr_done;		/* entries whose result is known */
 	u8 cursor;		/* next entry of this run */

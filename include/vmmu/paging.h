@@ -112,11 +112,13 @@ int vmmu_gva_walk(struct vmmu_vcpu *vcpu, const struct vmmu_paging_mode *mode, u
 		  u64 access, bool set_ad, struct vmmu_walk *walk, struct vmmu_exception *e);
 
 /* gpa or VMMU_INVALID_GPA with *e filled; the access is by the current CPL when @access has
- * VMMU_PFERR_USER, else supervisor. Sets A/D. */
+ * VMMU_PFERR_USER, else supervisor. Sets A/D.
+ */
 gpa_t vmmu_gva_to_gpa(struct vmmu_vcpu *vcpu, u64 gva, u64 access, struct vmmu_exception *e);
 
 /* For KVM_TRANSLATE and debuggers: no permission is checked, no A/D is set. *walk tells writable
- * and usermode. 0; 1: not mapped; -EFAULT. */
+ * and usermode. 0; 1: not mapped; -EFAULT.
+ */
 int vmmu_gva_debug_walk(struct vmmu_vcpu *vcpu, u64 gva, struct vmmu_walk *walk);
 
 /*
