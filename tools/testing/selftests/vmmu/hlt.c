@@ -4,6 +4,8 @@
  * blocks in the kernel until an event.
  */
 #include <kselftest_harness.h>
+#include <signal.h>
+#include <sys/time.h>
 
 #include "guest.h"
 
@@ -53,6 +55,54 @@ TEST(long_mode)
 	ASSERT_EQ(3, u.c);
 	run_exit(v, KVM_EXIT_HLT);
 	run_exit(v, KVM_EXIT_HLT);
+	run_done(v);
+}
+
+static void g_sleep(void)
+{
+	uint64_t i;
+
+	guest_handler[NMI_VECTOR] = guest_count;
+	for (i = 1; i <= 5; i++) {
+		guest_sync(i, 0, 0);
+		hlt();
+		G_EQ(this_cpu()->count[NMI_VECTOR], i);
+	}
+}
+
+static void on_alarm(int sig)
+{
+}
+
+/* One KVM_RUN, 30 ms at most. */
+static int sleep_until_signal(struct vcpu *v)
+{
+	struct sigaction sa = { .sa_handler = on_alarm };
+	struct itimerval t = { .it_value.tv_usec = 30000 };
+
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &t, NULL);
+	return vcpu_enter(v);
+}
+
+/*
+ * With a local APIC HLT is no exit. KVM_NMI waits for the vCPU to be free, so
+ * a signal takes it out of its sleep; the event then ends the HLT.
+ */
+TEST(sleep_in_kernel)
+{
+	struct guest *g = guest_new(GUEST_SPLIT);
+	struct vcpu *v = guest_vcpu(g, g_sleep, 0);
+	struct kvm_mp_state s;
+	int i;
+
+	for (i = 1; i <= 5; i++) {
+		ASSERT_EQ(i, run_sync(v).a);
+		ASSERT_EQ(-EINTR, sleep_until_signal(v));
+		ASSERT_EQ(0, ioctl(v->fd, KVM_GET_MP_STATE, &s));
+		ASSERT_EQ(KVM_MP_STATE_HALTED, s.mp_state);
+		ASSERT_EQ(0, ioctl(v->fd, KVM_NMI));
+	}
 	run_done(v);
 }
 

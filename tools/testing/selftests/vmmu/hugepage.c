@@ -155,10 +155,7 @@ FIXTURE_VARIANT_ADD(huge, hugetlb) {
 
 FIXTURE_SETUP(huge)
 {
-	/* Enough huge pages, if the kernel can find them. */
-	if (variant->backing == MEM_HUGETLB)
-		put("/proc/sys/vm/", "nr_hugepages", "16");
-	else
+	if (variant->backing == MEM_THP)
 		put("/sys/kernel/mm/transparent_hugepage/", "enabled",
 		    "madvise");
 	self->mem = mem_alloc(SIZE, variant->backing);

@@ -80,6 +80,27 @@ static void *map_aligned(size_t size, int flags, int fd)
 	return mmap(p, size, PROT_READ | PROT_WRITE, MAP_FIXED | flags, fd, 0);
 }
 
+/* Ask the kernel for more huge pages of 2M; it may not find any. */
+static void grow_hugetlb(size_t size)
+{
+	FILE *f = fopen("/proc/sys/vm/nr_hugepages", "r+");
+	unsigned long n;
+
+	if (!f)
+		return;
+	if (fscanf(f, "%lu", &n) == 1) {
+		rewind(f);
+		fprintf(f, "%lu\n", n + size / (2 * MB));
+	}
+	fclose(f);
+}
+
+static void *map_hugetlb(size_t size)
+{
+	return map_aligned(size, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB |
+			   21 << MAP_HUGE_SHIFT, -1);
+}
+
 /**
  * mem_alloc() - memory for a guest, aligned to 2M, zeroed, not populated
  *
@@ -93,8 +114,11 @@ void *mem_alloc(size_t size, enum backing backing)
 
 	switch (backing) {
 	case MEM_HUGETLB:
-		p = map_aligned(size, anon | MAP_HUGETLB | 21 << MAP_HUGE_SHIFT,
-				-1);
+		p = map_hugetlb(size);
+		if (p == MAP_FAILED) {
+			grow_hugetlb(size);
+			p = map_hugetlb(size);
+		}
 		return p == MAP_FAILED ? NULL : p;
 	case MEM_MEMFD:
 		fd = memfd_create("guest", MFD_CLOEXEC);
