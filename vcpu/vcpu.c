@@ -19,8 +19,10 @@ static void load_on(struct vmmu_vcpu *vcpu, int cpu)
 
 	vmmu_cpu->vcpu_load(vcpu, cpu);
 	WRITE_ONCE(vcpu->cpu, cpu);
-	if (moved)
+	if (moved) {
 		vmmu_request(vcpu, VMMU_REQ_CLOCK_UPDATE);
+		vmmu_lapic_migrate_timer(vcpu);
+	}
 	if (vcpu->clock.steal_msr)
 		vmmu_request(vcpu, VMMU_REQ_STEAL_UPDATE);
 }
@@ -89,6 +91,7 @@ void vmmu_vcpu_reset(struct vmmu_vcpu *vcpu, bool init)
 	vcpu->rip = 0xfff0;
 	vcpu->cr2 = 0;
 	vcpu->cr8 = 0;
+	vcpu->apic_base = VMMU_APIC_BASE_DEFAULT | (vcpu->id ? 0 : MSR_IA32_APICBASE_BSP);
 	memset(vcpu->dbg.dr, 0, sizeof(vcpu->dbg.dr));
 	vcpu->dbg.dr6 = DR6_RESERVED;
 	vcpu->dbg.dr7 = 0x400;
