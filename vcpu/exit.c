@@ -253,7 +253,8 @@ int vmmu_exit_page_fault(struct vmmu_vcpu *vcpu, u64 addr, u64 error)
 	case VMMU_EMULATE:
 		if (vmmu_event_reinjecting(vcpu))
 			return delivery_error(vcpu, addr);
-		return vmmu_emulate(vcpu, addr);
+		/* A fault of the guest's own walk tells nothing about the operand. */
+		return vmmu_emulate(vcpu, error & VMMU_PFERR_GUEST_PAGE ? VMMU_INVALID_GPA : addr);
 	case VMMU_EXIT_TO_USER:
 		return 0;
 	default:
