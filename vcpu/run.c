@@ -70,17 +70,13 @@ static int serve_requests(struct vmmu_vcpu *vcpu)
 
 /* ---- one entry ---- */
 
-/* Interrupts off. True: the guest may run. False: something came in between. */
-static bool vcpu_enter_mode(struct vmmu_vcpu *vcpu)
+/* Interrupts off, mode is IN_GUEST. False: something came in between. */
+static bool vcpu_may_enter(struct vmmu_vcpu *vcpu)
 {
-	WRITE_ONCE(vcpu->mode, VMMU_IN_GUEST);
-	vmmu_srcu_unlock(vcpu);
 	/* Pairs with cmpxchg() in vcpu_must_exit(): they see IN_GUEST or we see the request. */
 	smp_mb();
-	if (READ_ONCE(vcpu->mode) == VMMU_EXITING || READ_ONCE(vcpu->requests) ||
-	    vmmu_guest_work_pending())
-		return false;
-	return true;
+	return READ_ONCE(vcpu->mode) != VMMU_EXITING && !READ_ONCE(vcpu->requests) &&
+	       !vmmu_guest_work_pending();
 }
 
 static void vcpu_leave_mode(struct vmmu_vcpu *vcpu)
@@ -100,22 +96,9 @@ static void take_host_interrupt(void)
 	local_irq_enable();
 }
 
-/* 1: entered and left; 0: could not enter, try again. Preemption on at both ends. */
-static int enter_once(struct vmmu_vcpu *vcpu)
+/* Interrupts off. The guest runs until something makes it exit. */
+static void guest_turn(struct vmmu_vcpu *vcpu)
 {
-	preempt_disable();
-	vmmu_cpu->prepare_switch(vcpu);
-	local_irq_disable();
-	if (!vcpu_enter_mode(vcpu)) {
-		vcpu_leave_mode(vcpu);
-		local_irq_enable();
-		preempt_enable();
-		vmmu_srcu_lock(vcpu);
-		vmmu_cpu->cancel_injection(vcpu);
-		vmmu_request(vcpu, VMMU_REQ_EVENT);
-		return 0;
-	}
-
 	trace_vmmu_entry(vcpu->id, vcpu->rip);
 	vmmu_fpu_load(vcpu);
 	vtime_account_guest_enter();
@@ -125,9 +108,35 @@ static int enter_once(struct vmmu_vcpu *vcpu)
 	vcpu->exits++;
 	vmmu_cpu->host_event(vcpu);
 	take_host_interrupt();
+}
+
+static void no_turn(struct vmmu_vcpu *vcpu)
+{
+	vcpu_leave_mode(vcpu);
+	local_irq_enable();
+	vmmu_cpu->cancel_injection(vcpu);
+	vmmu_request(vcpu, VMMU_REQ_EVENT);
+}
+
+/* Did the guest run? Else try again. Preemption and interrupts on at both ends. */
+static bool enter_once(struct vmmu_vcpu *vcpu)
+	__must_hold(&vcpu->vm->srcu)
+{
+	bool enter;
+
+	preempt_disable();
+	vmmu_cpu->prepare_switch(vcpu);
+	local_irq_disable();
+	WRITE_ONCE(vcpu->mode, VMMU_IN_GUEST);
+	vmmu_srcu_unlock(vcpu);
+	enter = vcpu_may_enter(vcpu);
+	if (likely(enter))
+		guest_turn(vcpu);
+	else
+		no_turn(vcpu);
 	preempt_enable();
 	vmmu_srcu_lock(vcpu);
-	return 1;
+	return enter;
 }
 
 static void trace_exit(struct vmmu_vcpu *vcpu)
