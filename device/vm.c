@@ -131,6 +131,7 @@ static void vm_destroy(struct vmmu_vm *vm)
 {
 	/* Outside events first: none may find a vCPU that is going. */
 	vmmu_irq_vm_release(vm);
+	vmmu_irq_vm_stop(vm);
 	vmmu_notifier_unregister(vm);
 	destroy_vcpus(vm);
 	vmmu_free_msr_filter(vm);

@@ -48,7 +48,8 @@ struct vmmu_ioapic {
 	u32 waiting;
 	u8 sent_vector[KVM_IOAPIC_NUM_PINS];
 	unsigned long sent[256 / BITS_PER_LONG];	/* those vectors; read without the lock */
-	u32 listened;		/* pins whose EOI somebody listens to */
+	u32 delivered;		/* edge pins whose request in irr has been sent */
+	u32 listened;		/* pins whose EOI somebody listens to; READ_ONCE without the lock */
 	u32 storm[KVM_IOAPIC_NUM_PINS];	/* EOIs in a row that found the line still up */
 	struct delayed_work storm_work;
 	struct vmmu_iodev dev;
@@ -63,7 +64,6 @@ struct vmmu_pit {
 	struct vmmu_vm *vm;
 	struct vmmu_pit_channel ch[3];
 	u32 flags;		/* KVM_PIT_FLAGS_x */
-	u8 speaker;		/* port 0x61, bits that can be written */
 	/* Channel 0's interrupts. */
 	struct hrtimer timer;
 	u64 period_ns;		/* 0: one shot; written while the timer is cancelled */
@@ -96,9 +96,13 @@ int vmmu_chip_set(struct vmmu_vm *vm, enum vmmu_irq_source source, unsigned int 
 int vmmu_irq_set(struct vmmu_vm *vm, enum vmmu_irq_source source, u32 gsi, bool level);
 /* The interrupt of @pin of @chip (KVM_IRQCHIP_x) ended. */
 void vmmu_irq_acked(struct vmmu_vm *vm, unsigned int chip, unsigned int pin);
+/* The guest unmasked @pin of @chip. Under a chip's lock. */
+void vmmu_irq_unmasked(struct vmmu_vm *vm, unsigned int chip, unsigned int pin);
 /* May sleep. */
 void vmmu_irq_listen(struct vmmu_vm *vm, struct vmmu_irq_listener *l);
 void vmmu_irq_unlisten(struct vmmu_vm *vm, struct vmmu_irq_listener *l);
+/* The VM's end, before vCPUs go: no timer or work of the chips runs or will run. May sleep. */
+void vmmu_chips_stop(struct vmmu_vm *vm);
 void vmmu_irq_listeners_changed(struct vmmu_vm *vm);
 void vmmu_chips_destroy(struct vmmu_vm *vm);
 
@@ -154,6 +158,8 @@ void pit_timer_init(struct vmmu_pit *pit);
 void pit_timer_start(struct vmmu_pit *pit);
 void pit_timer_stop(struct vmmu_pit *pit);
 void pit_timer_acked(struct vmmu_pit *pit);
+/* The last tick's acknowledgement may never come; nor shall ticks that wait, with @drop. */
+void pit_timer_unstick(struct vmmu_pit *pit, bool drop);
 void pit_timer_reinject(struct vmmu_pit *pit, bool on);
 
 #endif

@@ -26,10 +26,10 @@ static enum vmmu_bus zone_bus(const struct kvm_coalesced_mmio_zone *z)
 	return z->pio ? VMMU_BUS_PIO : VMMU_BUS_MMIO;
 }
 
-/* Does the zone hold all of the access? */
-static bool inside(const struct kvm_coalesced_mmio_zone *z, u64 addr, int len)
+/* Does the zone hold all of the range? */
+static bool inside(const struct kvm_coalesced_mmio_zone *z, u64 addr, u32 len)
 {
-	return len > 0 && addr >= z->addr && len <= z->size && addr - z->addr <= z->size - len;
+	return addr >= z->addr && len <= z->size && addr - z->addr <= z->size - len;
 }
 
 /* The next free entry, or NULL: full, or user space wrote nonsense. ring_lock held. */
@@ -126,7 +126,7 @@ int vmmu_coalesced_register(struct vmmu_vm *vm, const struct kvm_coalesced_mmio_
 /**
  * vmmu_coalesced_unregister() - KVM_UNREGISTER_COALESCED_MMIO
  * @vm: the VM
- * @zone: every zone that lies inside goes; none is no error
+ * @zone: every registered zone that holds it goes; none is no error
  *
  * May sleep. Return: 0, -EINVAL.
  */
@@ -138,7 +138,7 @@ int vmmu_coalesced_unregister(struct vmmu_vm *vm, const struct kvm_coalesced_mmi
 		return -EINVAL;
 	guard(mutex)(&vm->irq.lock);
 	list_for_each_entry_safe(z, next, &vm->irq.zones, link) {
-		if (z->zone.pio != zone->pio || !inside(zone, z->zone.addr, z->zone.size))
+		if (z->zone.pio != zone->pio || !inside(&z->zone, zone->addr, zone->size))
 			continue;
 		list_del(&z->link);
 		vmmu_iobus_remove(vm, zone_bus(zone), &z->dev);

@@ -77,6 +77,8 @@ static int service(struct vmmu_ioapic *io, unsigned int pin)
 		wait_for_eoi(io, pin, msg.vector);
 	if (e->fields.trig_mode)
 		e->fields.remote_irr = 1;
+	else
+		io->delivered |= BIT(pin);
 	r = lapic_deliver(io->vm, &msg);
 	if (r || !e->fields.trig_mode)
 		return r;
@@ -98,11 +100,13 @@ int vmmu_ioapic_set(struct vmmu_ioapic *io, enum vmmu_irq_source source, unsigne
 	level = vmmu_source_level(&io->source[pin], source, level);
 	if (!level) {
 		io->s.irr &= ~bit;
+		io->delivered &= ~bit;
 		io->storm[pin] = 0;
 	} else if (!io->s.redirtbl[pin].fields.trig_mode && (io->s.irr & bit)) {
 		r = 0;	/* no new edge */
 	} else {
 		io->s.irr |= bit;
+		io->delivered &= ~bit;
 		r = service(io, pin);
 	}
 	spin_unlock_irqrestore(&io->lock, flags);
@@ -185,7 +189,11 @@ void vmmu_ioapic_eoi(struct vmmu_ioapic *io, u8 vector)
 
 void vmmu_ioapic_set_listened(struct vmmu_ioapic *io, u32 pins)
 {
+	unsigned long flags;
+
+	spin_lock_irqsave(&io->lock, flags);
 	WRITE_ONCE(io->listened, pins);
+	spin_unlock_irqrestore(&io->lock, flags);
 }
 
 /* ---- registers ---- */
@@ -221,6 +229,10 @@ static void write_entry(struct vmmu_ioapic *io, unsigned int pin, bool high, u32
 	/* Made edge-triggered: the old interrupt, if any, is forgotten. Linux does so on purpose. */
 	if (!e->fields.trig_mode)
 		e->fields.remote_irr = 0;
+	else
+		io->delivered &= ~BIT(pin);
+	if (old.fields.mask && !e->fields.mask)
+		vmmu_irq_unmasked(io->vm, KVM_IRQCHIP_IOAPIC, pin);
 	if (e->fields.trig_mode && (io->s.irr & BIT(pin)))
 		service(io, pin);
 }
@@ -239,7 +251,7 @@ static int io_read(struct vmmu_vcpu *vcpu, struct vmmu_iodev *dev, u64 addr, int
 {
 	struct vmmu_ioapic *io = container_of(dev, struct vmmu_ioapic, dev);
 	unsigned long flags;
-	u32 val = 0;
+	u64 val = 0;
 
 	/* Registers are 32 bits wide at 16-byte steps; parts of one may be read. */
 	if ((addr & 0xf) + len > 8)
@@ -254,8 +266,8 @@ static int io_read(struct vmmu_vcpu *vcpu, struct vmmu_iodev *dev, u64 addr, int
 		break;
 	}
 	spin_unlock_irqrestore(&io->lock, flags);
-	memset(data, 0, len);
-	memcpy(data, &val, min_t(int, len, sizeof(val)));
+	val >>= (addr & 0xf) * 8;
+	memcpy(data, &val, len);
 	return 0;
 }
 
@@ -316,12 +328,15 @@ void vmmu_ioapic_get_state(struct vmmu_ioapic *io, struct kvm_ioapic_state *s)
 
 	spin_lock_irqsave(&io->lock, flags);
 	*s = io->s;
+	/* An edge that was sent is no request any more, though its line is up still. */
+	s->irr &= ~io->delivered;
 	spin_unlock_irqrestore(&io->lock, flags);
 }
 
 /*
  * Remote IRR says which pins wait for an EOI; requests that came while masked or in
- * service stay in IRR and are sent now where they may be.
+ * service stay in IRR and are sent now where they may be. What level each source holds
+ * is not part of the state: the next change of any of them decides.
  */
 void vmmu_ioapic_set_state(struct vmmu_ioapic *io, const struct kvm_ioapic_state *s)
 {
@@ -335,16 +350,17 @@ void vmmu_ioapic_set_state(struct vmmu_ioapic *io, const struct kvm_ioapic_state
 	io->s.id &= 0xf;
 	io->s.irr &= GENMASK(KVM_IOAPIC_NUM_PINS - 1, 0);
 	io->waiting = 0;
-	memset(io->sent, 0, sizeof(io->sent));
+	io->delivered = 0;
+	for (pin = 0; pin < ARRAY_SIZE(io->sent); pin++)
+		WRITE_ONCE(io->sent[pin], 0);
 	for (pin = 0; pin < KVM_IOAPIC_NUM_PINS; pin++) {
 		ioapic_entry *e = &io->s.redirtbl[pin];
 
-		/* The level that user space put on the line is what the request says. */
-		vmmu_source_level(&io->source[pin], VMMU_SOURCE_USER,
-				  e->fields.trig_mode && (io->s.irr & BIT(pin)));
 		if (e->fields.trig_mode ? e->fields.remote_irr : !!(io->listened & BIT(pin)))
 			wait_for_eoi(io, pin, e->fields.vector);
-		if (e->fields.trig_mode && (io->s.irr & BIT(pin)))
+		/* An interrupt that somebody waits for may be gone. */
+		vmmu_irq_unmasked(io->vm, KVM_IRQCHIP_IOAPIC, pin);
+		if (io->s.irr & BIT(pin))
 			service(io, pin);
 	}
 	spin_unlock_irqrestore(&io->lock, flags);

@@ -2,9 +2,10 @@
 /*
  * The irq room's part in the life of the module and of a VM.
  *
- * A VM ends in two halves. vmmu_irq_vm_release(): no eventfd calls back any
- * more, so that nothing from outside reaches a LAPIC; then the vCPUs go, each
- * with its LAPIC; then vmmu_irq_vm_destroy() frees the rest.
+ * A VM ends in steps. vmmu_irq_vm_release(): no eventfd calls back any more, so
+ * that nothing from outside reaches a LAPIC; vmmu_irq_vm_stop(): nor does the PIT
+ * or the I/O APIC; then the vCPUs go, each with its LAPIC; then
+ * vmmu_irq_vm_destroy() frees the rest.
  */
 #include <linux/slab.h>
 
@@ -61,6 +62,15 @@ int vmmu_irq_vm_init(struct vmmu_vm *vm)
 void vmmu_irq_vm_release(struct vmmu_vm *vm)
 {
 	vmmu_irqfd_release(vm);
+}
+
+/**
+ * vmmu_irq_vm_stop() - no timer of the in-kernel chips looks for vCPUs any more
+ * @vm: nobody uses it but us; its vCPUs are about to go
+ */
+void vmmu_irq_vm_stop(struct vmmu_vm *vm)
+{
+	vmmu_chips_stop(vm);
 }
 
 /**

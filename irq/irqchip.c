@@ -61,6 +61,22 @@ void vmmu_irq_acked(struct vmmu_vm *vm, unsigned int chip, unsigned int pin)
 	srcu_read_unlock(&vm->irq.srcu, idx);
 }
 
+/* A tick that a masked pin swallowed is never acknowledged: the PIT starts over. */
+void vmmu_irq_unmasked(struct vmmu_vm *vm, unsigned int chip, unsigned int pin)
+{
+	/* Pairs with the release in vmmu_pit_create(). */
+	struct vmmu_pit *pit = smp_load_acquire(&vm->irq.pit);
+	int idx;
+
+	if (!pit)
+		return;
+	idx = srcu_read_lock(&vm->irq.srcu);
+	if (vmmu_route_has_pin(srcu_dereference(vm->irq.routing, &vm->irq.srcu),
+			       pit->listener->gsi, chip, pin))
+		pit_timer_unstick(pit, true);
+	srcu_read_unlock(&vm->irq.srcu, idx);
+}
+
 static u32 listened_pins(struct vmmu_vm *vm)
 {
 	struct vmmu_irq_routing *table = srcu_dereference(vm->irq.routing, &vm->irq.srcu);
@@ -75,33 +91,60 @@ static u32 listened_pins(struct vmmu_vm *vm)
 	return pins;
 }
 
-/* Routes or listeners changed: which pins of the I/O APIC are listened to? */
-void vmmu_irq_listeners_changed(struct vmmu_vm *vm)
+/* Routes or listeners changed: which pins of the I/O APIC are listened to? listen_lock held. */
+static void tell_ioapic(struct vmmu_vm *vm)
 {
 	struct vmmu_chips *chips = vmmu_chips(vm);
+	struct vmmu_pit *pit = smp_load_acquire(&vm->irq.pit);
 	int idx;
 
+	lockdep_assert_held(&vm->irq.listen_lock);
 	if (!chips)
 		return;
-	guard(mutex)(&vm->irq.listen_lock);
 	idx = srcu_read_lock(&vm->irq.srcu);
 	vmmu_ioapic_set_listened(&chips->ioapic, listened_pins(vm));
 	srcu_read_unlock(&vm->irq.srcu, idx);
+	/* A tick may have gone to a pin that nobody listened to yet. */
+	if (pit)
+		pit_timer_unstick(pit, false);
+}
+
+void vmmu_irq_listeners_changed(struct vmmu_vm *vm)
+{
+	guard(mutex)(&vm->irq.listen_lock);
+	tell_ioapic(vm);
 }
 
 void vmmu_irq_listen(struct vmmu_vm *vm, struct vmmu_irq_listener *l)
 {
-	scoped_guard(mutex, &vm->irq.listen_lock)
-		list_add_rcu(&l->link, &vm->irq.listeners);
-	vmmu_irq_listeners_changed(vm);
+	guard(mutex)(&vm->irq.listen_lock);
+	list_add_rcu(&l->link, &vm->irq.listeners);
+	tell_ioapic(vm);
 }
 
-/* @l is not called any more when this returns. */
+static bool gsi_is_resampled(struct vmmu_vm *vm, u32 gsi)
+{
+	struct vmmu_irq_listener *l;
+
+	list_for_each_entry(l, &vm->irq.listeners, link)
+		if (l->resample && l->gsi == gsi)
+			return true;
+	return false;
+}
+
+/*
+ * @l is not called any more when this returns. The last one that resamples a GSI takes
+ * the line down; before that it may be up for another, who is told only by an EOI. A new
+ * one cannot raise it before it is on the list.
+ */
 void vmmu_irq_unlisten(struct vmmu_vm *vm, struct vmmu_irq_listener *l)
 {
-	scoped_guard(mutex, &vm->irq.listen_lock)
+	scoped_guard(mutex, &vm->irq.listen_lock) {
 		list_del_rcu(&l->link);
-	vmmu_irq_listeners_changed(vm);
+		tell_ioapic(vm);
+		if (l->resample && !gsi_is_resampled(vm, l->gsi))
+			vmmu_irq_set(vm, VMMU_SOURCE_RESAMPLE, l->gsi, false);
+	}
 	synchronize_srcu_expedited(&vm->irq.srcu);
 }
 
@@ -223,24 +266,34 @@ int vmmu_pit_create(struct vmmu_vm *vm, u32 flags)
 	pit->listener->pit = pit;
 
 	guard(mutex)(&vm->irq.lock);
+	/* Before the ports: a guest may be at them at once. */
+	vmmu_irq_listen(vm, pit->listener);
 	r = vmmu_pit_attach(pit, flags & KVM_PIT_SPEAKER_DUMMY);
 	if (r) {
 		vmmu_iobus_remove(vm, VMMU_BUS_PIO, &pit->dev);
 		vmmu_iobus_remove(vm, VMMU_BUS_PIO, &pit->dev_speaker);
+		pit_timer_stop(pit);
+		vmmu_irq_unlisten(vm, pit->listener);
 		vmmu_pit_destroy(pit);
 		return r;
 	}
-	vmmu_irq_listen(vm, pit->listener);
+	/* Pairs with the acquires of who uses it. */
 	smp_store_release(&vm->irq.pit, pit);
 	return 0;
+}
+
+void vmmu_chips_stop(struct vmmu_vm *vm)
+{
+	if (vm->irq.pit)
+		pit_timer_stop(vm->irq.pit);
+	if (vm->irq.chips)
+		vmmu_ioapic_stop(&vm->irq.chips->ioapic);
 }
 
 /* The VM is going: no vCPU, no eventfd. May sleep. */
 void vmmu_chips_destroy(struct vmmu_vm *vm)
 {
 	vmmu_pit_destroy(vm->irq.pit);
-	if (vm->irq.chips)
-		vmmu_ioapic_stop(&vm->irq.chips->ioapic);
 	kfree(vm->irq.chips);
 }
 

@@ -62,8 +62,6 @@ static void irqfd_shutdown(struct work_struct *work)
 	eventfd_ctx_remove_wait_queue(irqfd->ctx, &irqfd->wait, &count);
 	if (irqfd->resample) {
 		vmmu_irq_unlisten(irqfd->vm, &irqfd->listener);
-		/* Another one that shares the line raises it again when it is told. */
-		vmmu_irq_set(irqfd->vm, VMMU_SOURCE_RESAMPLE, irqfd->gsi, false);
 		eventfd_ctx_put(irqfd->resample);
 	}
 	eventfd_ctx_put(irqfd->ctx);

@@ -173,9 +173,12 @@ int vmmu_pic_take(struct vmmu_pics *p)
 
 /* ---- what the guest writes and reads ---- */
 
-/* ICW1: start over; edges that were seen are forgotten. */
-static void write_icw1(struct kvm_pic_state *s, u8 val)
+/* ICW1: start over; edges that were seen are forgotten, which ends them as an EOI would. */
+static void write_icw1(struct vmmu_pic_chip *c, u8 val)
 {
+	struct kvm_pic_state *s = &c->s;
+
+	c->acked |= s->irr & ~s->elcr;
 	s->init4 = val & 1;
 	s->last_irr = 0;
 	s->irr &= s->elcr;
@@ -242,7 +245,7 @@ static void write_ocw2(struct vmmu_pic_chip *c, u8 val)
 static void write_command(struct vmmu_pic_chip *c, u8 val)
 {
 	if (val & 0x10)
-		write_icw1(&c->s, val);
+		write_icw1(c, val);
 	else if (val & 0x08)
 		write_ocw3(&c->s, val);
 	else
@@ -299,15 +302,21 @@ static int chip_write(struct vmmu_pics *p, unsigned int chip, u64 addr, int len,
 {
 	struct vmmu_pic_chip *c = &p->chip[chip];
 	unsigned long flags;
+	u8 unmasked;
 	bool raised;
 
 	if (len != 1)
 		return -EOPNOTSUPP;
 	spin_lock_irqsave(&p->lock, flags);
+	unmasked = c->s.imr;
 	if (addr & 1)
 		write_data(&c->s, *(const u8 *)data);
 	else
 		write_command(c, *(const u8 *)data);
+	unmasked &= ~c->s.imr;
+	/* Before a pending request of such a pin can be taken and ended. */
+	for (; unmasked; unmasked &= unmasked - 1)
+		vmmu_irq_unmasked(p->vm, chip, __ffs(unmasked));
 	raised = update(p);
 	unlock(p, flags, raised);
 	return 0;
@@ -370,10 +379,14 @@ static int elcr_read(struct vmmu_vcpu *vcpu, struct vmmu_iodev *dev, u64 addr, i
 {
 	struct vmmu_pics *p = container_of(dev, struct vmmu_pics, dev_elcr);
 
+	unsigned long flags;
+
 	if (len < 1)
 		return -EOPNOTSUPP;
 	memset(data, 0, len);
-	*(u8 *)data = READ_ONCE(p->chip[addr & 1].s.elcr);
+	spin_lock_irqsave(&p->lock, flags);
+	*(u8 *)data = p->chip[addr & 1].s.elcr;
+	spin_unlock_irqrestore(&p->lock, flags);
 	return 0;
 }
 
@@ -422,6 +435,7 @@ void vmmu_pic_set_state(struct vmmu_pics *p, unsigned int chip, const struct kvm
 {
 	struct kvm_pic_state *mine = &p->chip[chip].s;
 	unsigned long flags;
+	unsigned int pin;
 	bool raised;
 
 	spin_lock_irqsave(&p->lock, flags);
@@ -431,6 +445,9 @@ void vmmu_pic_set_state(struct vmmu_pics *p, unsigned int chip, const struct kvm
 	mine->init_state &= 3;
 	mine->elcr &= elcr_masks[chip];
 	mine->elcr_mask = elcr_masks[chip];
+	/* An interrupt that somebody waits for may be gone. */
+	for (pin = 0; pin < PIC_PINS / 2; pin++)
+		vmmu_irq_unmasked(p->vm, chip, pin);
 	raised = update(p);
 	unlock(p, flags, raised);
 }

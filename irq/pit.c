@@ -22,6 +22,7 @@
 #define SPEAKER_REFRESH	0x10	/* toggles with the memory refresh */
 #define SPEAKER_OUT	0x20	/* channel 2's output */
 #define CHANNEL_COUNT	3
+#define LOADED_MAX	(1ULL << 60)	/* ns: 36 years */
 
 /* How a byte-wide port takes a 16-bit counter. */
 enum rw_state { RW_LSB = 1, RW_MSB, RW_WORD0, RW_WORD1 };
@@ -239,7 +240,6 @@ static int speaker_write(struct vmmu_vcpu *vcpu, struct vmmu_iodev *dev, u64 add
 	u8 val = *(const u8 *)data;
 
 	guard(mutex)(&pit->lock);
-	pit->speaker = val & SPEAKER_DATA;
 	if (val & SPEAKER_DATA)
 		pit->flags |= KVM_PIT_FLAGS_SPEAKER_DATA_ON;
 	else
@@ -335,19 +335,29 @@ int vmmu_pit_get_state(struct vmmu_vm *vm, struct kvm_pit_state2 *s)
 	return 0;
 }
 
-static bool channel_legal(const struct kvm_pit_channel_state *s)
+/*
+ * Any bytes may come. Modes and access states that do not exist act like others; what is
+ * divided by or added to the time of day is made sane: a channel was loaded in the past,
+ * possibly before this host was booted, but not longer ago than LOADED_MAX.
+ */
+static void restore_channel(struct kvm_pit_channel_state *mine,
+			    const struct kvm_pit_channel_state *s)
 {
-	return s->count <= 0x10000 && s->mode <= 5 && s->rw_mode <= RW_WORD0 &&
-	       s->read_state <= RW_WORD1 && s->write_state <= RW_WORD1 &&
-	       s->count_latched <= RW_WORD1;
+	u64 now = ktime_get_ns();
+
+	*mine = *s;
+	if (!mine->count || mine->count > 0x10000)
+		mine->count = 0x10000;
+	if (now - mine->count_load_time > LOADED_MAX)
+		mine->count_load_time = now;
 }
 
 /**
  * vmmu_pit_set_state() - KVM_SET_PIT2
  * @vm: the VM
- * @s: the state; a channel's load time counts from now, as KVM's does for channel 0
+ * @s: the state; load times are of CLOCK_MONOTONIC
  *
- * Return: 0; -ENXIO when the VM has no PIT; -EINVAL for a state that no PIT has.
+ * Return: 0; -ENXIO when the VM has no PIT.
  */
 int vmmu_pit_set_state(struct vmmu_vm *vm, const struct kvm_pit_state2 *s)
 {
@@ -357,16 +367,10 @@ int vmmu_pit_set_state(struct vmmu_vm *vm, const struct kvm_pit_state2 *s)
 
 	if (!pit)
 		return -ENXIO;
-	for (n = 0; n < CHANNEL_COUNT; n++)
-		if (!channel_legal(&s->channels[n]))
-			return -EINVAL;
 	guard(mutex)(&pit->lock);
 	was_legacy = pit->flags & KVM_PIT_FLAGS_HPET_LEGACY;
-	for (n = 0; n < CHANNEL_COUNT; n++) {
-		pit->ch[n].s = s->channels[n];
-		if (!pit->ch[n].s.count)
-			pit->ch[n].s.count = 0x10000;
-	}
+	for (n = 0; n < CHANNEL_COUNT; n++)
+		restore_channel(&pit->ch[n].s, &s->channels[n]);
 	pit->flags = s->flags & (KVM_PIT_FLAGS_HPET_LEGACY | KVM_PIT_FLAGS_SPEAKER_DATA_ON);
 	if (pit->flags & KVM_PIT_FLAGS_HPET_LEGACY)
 		pit_timer_stop(pit);

@@ -21,10 +21,14 @@
 /* Ticks that wait; a guest that was stopped for long need not live through all. */
 #define MISSED_MAX	100000
 
+/* Nobody acknowledges a tick that nobody took: the next one must not wait for that. */
 static void pulse(struct vmmu_pit *pit)
 {
-	vmmu_irq_set(pit->vm, VMMU_SOURCE_PIT, PIT_GSI, true);
+	bool taken = vmmu_irq_set(pit->vm, VMMU_SOURCE_PIT, PIT_GSI, true) > 0;
+
 	vmmu_irq_set(pit->vm, VMMU_SOURCE_PIT, PIT_GSI, false);
+	if (!taken)
+		pit_timer_unstick(pit, false);
 }
 
 /* May a tick be sent now? Else it waits, or is lost, as the policy says. */
@@ -72,6 +76,17 @@ void pit_timer_acked(struct vmmu_pit *pit)
 		pulse(pit);
 }
 
+void pit_timer_unstick(struct vmmu_pit *pit, bool drop)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&pit->tick_lock, flags);
+	pit->unacked = false;
+	if (drop)
+		pit->missed = 0;
+	spin_unlock_irqrestore(&pit->tick_lock, flags);
+}
+
 void pit_timer_init(struct vmmu_pit *pit)
 {
 	spin_lock_init(&pit->tick_lock);
@@ -99,11 +114,15 @@ static void forget_ticks(struct vmmu_pit *pit, const bool *reinject)
 	spin_unlock_irqrestore(&pit->tick_lock, flags);
 }
 
-/* Channel 0 was loaded. pit->lock held. */
+/*
+ * Channel 0 was loaded, now or, in a state that was restored, long ago: a periodic timer
+ * keeps its phase, a one-shot that is over fires now. pit->lock held.
+ */
 void pit_timer_start(struct vmmu_pit *pit)
 {
 	const struct kvm_pit_channel_state *s = &pit->ch[0].s;
 	u64 ns = mul_u64_u32_div(s->count, NSEC_PER_SEC, PIT_HZ);
+	u64 now = ktime_get_ns(), passed = now - s->count_load_time;
 
 	pit_timer_stop(pit);
 	forget_ticks(pit, NULL);
@@ -112,16 +131,18 @@ void pit_timer_start(struct vmmu_pit *pit)
 	case 1:
 	case 4:
 		pit->period_ns = 0;
+		passed = min(passed, ns);
 		break;
 	case 2:
 	case 3:
 		ns = max_t(u64, ns, MIN_PERIOD_NS);
 		pit->period_ns = ns;
+		div64_u64_rem(passed, ns, &passed);
 		break;
 	default:
 		return;
 	}
-	hrtimer_start(&pit->timer, ns_to_ktime(s->count_load_time + ns), HRTIMER_MODE_ABS);
+	hrtimer_start(&pit->timer, ns_to_ktime(now + ns - passed), HRTIMER_MODE_ABS);
 }
 
 void pit_timer_reinject(struct vmmu_pit *pit, bool on)

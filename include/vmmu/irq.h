@@ -60,6 +60,8 @@ void vmmu_irq_module_exit(void);
 int vmmu_irq_vm_init(struct vmmu_vm *vm);
 /* First half: no more eventfd callbacks (before vCPUs go; callable twice); second half frees. */
 void vmmu_irq_vm_release(struct vmmu_vm *vm);
+/* Once, when nobody uses the VM any more, before its vCPUs go. */
+void vmmu_irq_vm_stop(struct vmmu_vm *vm);
 void vmmu_irq_vm_destroy(struct vmmu_vm *vm);
 
 /* KVM_CAP_SPLIT_IRQCHIP: 0 or errno; vm->lock held. */
