@@ -32,32 +32,17 @@ struct ioctl_row {
 #define CAP(name, answer) { #name, name, answer },
 #define IOCTL(fd, name, answer) { fd, #name, name, answer },
 
-static const struct cap_row caps[] = {
+static const struct cap_row cap_rows[] = {
 #include "api_caps.h"
 };
 
-static const struct ioctl_row ioctls[] = {
+static const struct ioctl_row ioctl_rows[] = {
 #include "api_ioctls.h"
 };
 
 static const char *outcome(long r)
 {
-	if (r >= 0)
-		return "ok";
-	switch (errno) {
-	case EFAULT:
-		return "EFAULT";
-	case EINVAL:
-		return "EINVAL";
-	case ENOTTY:
-		return "ENOTTY";
-	case ENXIO:
-		return "ENXIO";
-	case E2BIG:
-		return "E2BIG";
-	default:
-		return strerror(errno);
-	}
+	return r < 0 ? strerrorname_np(errno) : "ok";
 }
 
 TEST(capabilities)
@@ -66,13 +51,13 @@ TEST(capabilities)
 	unsigned int i, bad = 0;
 	long dev, vm;
 
-	for (i = 0; i < sizeof(caps) / sizeof(caps[0]); i++) {
-		dev = ioctl(g->dev, KVM_CHECK_EXTENSION, caps[i].cap);
-		vm = ioctl(g->vm, KVM_CHECK_EXTENSION, caps[i].cap);
-		if (dev == vm && (caps[i].answer == MORE_THAN_0 ? dev > 0 : dev == caps[i].answer))
+	for (i = 0; i < sizeof(cap_rows) / sizeof(cap_rows[0]); i++) {
+		dev = ioctl(g->dev, KVM_CHECK_EXTENSION, cap_rows[i].cap);
+		vm = ioctl(g->vm, KVM_CHECK_EXTENSION, cap_rows[i].cap);
+		if (dev == vm && (cap_rows[i].answer == MORE_THAN_0 ? dev > 0 : dev == cap_rows[i].answer))
 			continue;
-		TH_LOG("%s: %ld on the device, %ld on the VM; api.md says %ld", caps[i].name, dev,
-		       vm, caps[i].answer);
+		TH_LOG("%s: %ld on the device, %ld on the VM; api.md says %ld", cap_rows[i].name, dev,
+		       vm, cap_rows[i].answer);
 		bad++;
 	}
 	EXPECT_EQ(0, bad);
@@ -86,10 +71,10 @@ TEST(no_other_capability)
 	int cap;
 
 	for (cap = 0; cap < 1024; cap++) {
-		for (i = 0; i < sizeof(caps) / sizeof(caps[0]); i++)
-			if (caps[i].cap == cap)
+		for (i = 0; i < sizeof(cap_rows) / sizeof(cap_rows[0]); i++)
+			if (cap_rows[i].cap == cap)
 				break;
-		if (i < sizeof(caps) / sizeof(caps[0]))
+		if (i < sizeof(cap_rows) / sizeof(cap_rows[0]))
 			continue;
 		EXPECT_EQ(0, ioctl(g->dev, KVM_CHECK_EXTENSION, cap)) {
 			TH_LOG("capability %d is not in api.md", cap);
@@ -105,13 +90,13 @@ TEST(ioctls)
 	const char *got;
 	int fd;
 
-	for (i = 0; i < sizeof(ioctls) / sizeof(ioctls[0]); i++) {
-		fd = ioctls[i].fd == 's' ? g->dev : ioctls[i].fd == 'v' ? g->vm : v->fd;
-		got = outcome(ioctl(fd, ioctls[i].cmd, NOWHERE));
-		if (!strcmp(got, ioctls[i].answer))
+	for (i = 0; i < sizeof(ioctl_rows) / sizeof(ioctl_rows[0]); i++) {
+		fd = ioctl_rows[i].fd == 's' ? g->dev : ioctl_rows[i].fd == 'v' ? g->vm : v->fd;
+		got = outcome(ioctl(fd, ioctl_rows[i].cmd, NOWHERE));
+		if (!strcmp(got, ioctl_rows[i].answer))
 			continue;
-		TH_LOG("%c %s: %s; api.md says %s", ioctls[i].fd, ioctls[i].name, got,
-		       ioctls[i].answer);
+		TH_LOG("%c %s: %s; api.md says %s", ioctl_rows[i].fd, ioctl_rows[i].name, got,
+		       ioctl_rows[i].answer);
 		bad++;
 	}
 	EXPECT_EQ(0, bad);
