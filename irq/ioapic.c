@@ -26,7 +26,8 @@
 #define STORM_LIMIT	10000
 #define STORM_PAUSE	msecs_to_jiffies(10)
 
-typedef typeof(((struct kvm_ioapic_state *)0)->redirtbl[0]) ioapic_entry;
+/* The type of a redirection entry, which <asm/kvm.h> does not name. */
+#define ioapic_entry typeof(((struct kvm_ioapic_state *)0)->redirtbl[0])
 
 /* The entry as a message. */
 static void entry_message(const struct vmmu_ioapic *io, const ioapic_entry *e,
@@ -226,7 +227,7 @@ static void write_entry(struct vmmu_ioapic *io, unsigned int pin, bool high, u32
 		e->bits = (e->bits & GENMASK_ULL(63, 32)) | val;
 	e->fields.delivery_status = old.fields.delivery_status;
 	e->fields.remote_irr = old.fields.remote_irr;
-	/* Made edge-triggered: the old interrupt, if any, is forgotten. Linux does so on purpose. */
+	/* Made edge-triggered: the old interrupt is forgotten. Linux does so on purpose. */
 	if (!e->fields.trig_mode)
 		e->fields.remote_irr = 0;
 	else

@@ -278,6 +278,7 @@ int vmmu_pit_create(struct vmmu_vm *vm, u32 flags)
 		return r;
 	}
 	/* Pairs with the acquires of who uses it. */
+	/* Pairs with the acquire in pit_of(), irq/pit.c. */
 	smp_store_release(&vm->irq.pit, pit);
 	return 0;
 }

@@ -313,6 +313,12 @@ void vmmu_pit_destroy(struct vmmu_pit *pit)
 
 /* ---- KVM_GET_PIT2, KVM_SET_PIT2, KVM_REINJECT_CONTROL ---- */
 
+static struct vmmu_pit *pit_of(struct vmmu_vm *vm)
+{
+	/* Pairs with the release in vmmu_pit_create(). */
+	return smp_load_acquire(&vm->irq.pit);
+}
+
 /**
  * vmmu_pit_get_state() - KVM_GET_PIT2
  * @vm: the VM
@@ -322,7 +328,7 @@ void vmmu_pit_destroy(struct vmmu_pit *pit)
  */
 int vmmu_pit_get_state(struct vmmu_vm *vm, struct kvm_pit_state2 *s)
 {
-	struct vmmu_pit *pit = smp_load_acquire(&vm->irq.pit);
+	struct vmmu_pit *pit = pit_of(vm);
 	unsigned int n;
 
 	if (!pit)
@@ -361,7 +367,7 @@ static void restore_channel(struct kvm_pit_channel_state *mine,
  */
 int vmmu_pit_set_state(struct vmmu_vm *vm, const struct kvm_pit_state2 *s)
 {
-	struct vmmu_pit *pit = smp_load_acquire(&vm->irq.pit);
+	struct vmmu_pit *pit = pit_of(vm);
 	bool was_legacy;
 	unsigned int n;
 
@@ -388,7 +394,7 @@ int vmmu_pit_set_state(struct vmmu_vm *vm, const struct kvm_pit_state2 *s)
  */
 int vmmu_pit_reinject(struct vmmu_vm *vm, bool on)
 {
-	struct vmmu_pit *pit = smp_load_acquire(&vm->irq.pit);
+	struct vmmu_pit *pit = pit_of(vm);
 
 	if (!pit)
 		return -ENXIO;

@@ -5,7 +5,7 @@
  *
  * A tick is a pulse on GSI 0, made in the timer's callback. With reinjection on
  * (KVM's default) a tick that finds the last one unacknowledged is counted and
- * sent when the acknowledgement comes; with it off it is dropped by the chips,
+ * sent when the acknowledgment comes; with it off it is dropped by the chips,
  * as hardware does. The three fields of that are under tick_lock; the timer is
  * started and stopped under pit->lock.
  */

@@ -24,7 +24,8 @@ struct vmmu_clock_vm {
 	raw_spinlock_t lock;	/* taken with interrupts on */
 	s64 kvmclock_offset;	/* lock: guest ns = host boot ns + offset */
 	/* One instant that every vCPU's clock page extrapolates from; lock. Only while
-	 * the host itself keeps time by the TSC. */
+	 * the host itself keeps time by the TSC.
+	 */
 	bool base_valid;
 	u64 base_tsc;
 	u64 base_ns;		/* host boot ns */

@@ -341,9 +341,8 @@ static const struct row rows[] = {
 	{ "cr0-wp", "CR0.WP toggle", OPS, .guest = g_cr0_wp },
 	{ "cr4-pge", "CR4.PGE toggle", OPS, .guest = g_cr4_pge },
 	{ "empty", "nothing (the measurement itself)", 1, .guest = g_empty },
+	{ }
 };
-
-#define NR_ROWS (sizeof(rows) / sizeof(rows[0]))
 
 /* ---- events, counted by a trace instance of our own ---- */
 
@@ -475,7 +474,7 @@ int main(int argc, char **argv)
 	unsigned int i;
 
 	mkdir(TRACING "/instances/bench", 0755);
-	for (i = 0; i < NR_ROWS; i++)
+	for (i = 0; rows[i].name; i++)
 		if (wanted(rows[i].name, argc, argv))
 			bench_row(i);
 	rmdir(TRACING "/instances/bench");
