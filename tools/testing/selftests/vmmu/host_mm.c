@@ -65,6 +65,23 @@ static long vm_event(const char *name)
 	return found;
 }
 
+/* Pages written to swap: the kernel's count, or, where it keeps none, zram's own. */
+static long swap_writes(void)
+{
+	long n = vm_event("pswpout"), reads, merges, sectors, ticks;
+	FILE *f;
+
+	if (n >= 0)
+		return n;
+	f = fopen("/sys/block/zram0/stat", "r");
+	if (f) {
+		if (fscanf(f, "%ld %ld %ld %ld %ld", &reads, &merges, &sectors, &ticks, &n) != 5)
+			n = -1;
+		fclose(f);
+	}
+	return n;
+}
+
 /* The owners. */
 static uint64_t stop, passes[VCPUS], initial_seed;
 static uint32_t version[VCPUS][EACH];
@@ -410,14 +427,14 @@ TEST(swap_out)
 		SKIP(return, "no swap and no /dev/zram0");
 	}
 	g = start_owners(mem);
-	swapped = vm_event("pswpout");
+	swapped = swap_writes();
 	for (i = 0; i < 8; i++) {
 		wait_passes(g, 20);
 		ASSERT_EQ(0, madvise(mem, SIZE, MADV_PAGEOUT));
 	}
 	stop_owners(_metadata, g, mem);
 	/* Only the guest's own pages are there to be swapped out. */
-	ASSERT_LT(swapped, vm_event("pswpout")) {
+	ASSERT_LT(swapped, swap_writes()) {
 		TH_LOG("nothing was ever swapped out");
 	}
 }
