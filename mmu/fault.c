@@ -4,9 +4,9 @@
  *
  *   fast_fault   lockless: a permission of ours to give back, a known MMIO address
  *   slot         gfn -> slot -> hva; no slot: MMIO
- *   pfn          hva -> pfn, what the host says of it; may sleep
+ *   window       hva -> pfn, for the neighbours too, if all is at hand
+ *   pfn          hva -> pfn otherwise, what the host says of it; may sleep
  *   level        the largest page that slot, host and dirty log allow
- *   window       the neighbours, as far as they are at hand
  *   map          under mmu.lock: re-check the notifier's sequence, install
  *
  * Called by the vCPU's own thread with vm->srcu held, which keeps the slot alive
@@ -57,10 +57,33 @@ static int fault_slot(struct vmmu_fault *f)
 	return VMMU_NEXT_STAGE;
 }
 
+static void window_lookup(struct vmmu_fault *f, bool writable)
+{
+	/* Without hardware's accessed bit nobody could tell a page used from one guessed. */
+	if (f->absent && vmmu_cpu_caps.tdp_ad)
+		vmmu_window_lookup(&f->window, f->slot, f->gfn, f->absent, writable);
+}
+
+/* Was the needed page at hand, with its neighbours? */
+static bool fault_window(struct vmmu_fault *f)
+{
+	unsigned int needed = f->gfn - vmmu_window_gfn(f->gfn);
+
+	window_lookup(f, f->slot_writable);
+	if (!(f->window.valid & BIT(needed)))
+		return false;
+
+	f->pfn.pfn = f->window.pfns[needed];
+	f->pfn.kind = vmmu_pfn_kind(f->pfn.pfn);
+	f->pfn.writable = f->slot_writable;
+	/* A driver's pages: guesses are made of plain memory only. */
+	if (f->pfn.kind != VMMU_PFN_RAM)
+		f->window.valid = 0;
+	return true;
+}
+
 static int fault_pfn(struct vmmu_fault *f)
 {
-	f->seq = vmmu_notifier_seq(f->vm);
-
 	switch (vmmu_hva_to_pfn(f->hva, f->write ? VMMU_GUP_WRITE : 0, &f->pfn)) {
 	case VMMU_PFN_OK:
 		break;
@@ -74,9 +97,9 @@ static int fault_pfn(struct vmmu_fault *f)
 		return -EFAULT;
 	}
 
-	/* Cheaper to find out now than under the lock. */
-	if (vmmu_notifier_retry_unlocked(f->vm, f->seq, f->hva))
-		return VMMU_RETRY;
+	/* Shared by fork or KSM: the neighbours are most likely to be read-only too. */
+	if (!f->pfn.writable)
+		window_lookup(f, false);
 	return VMMU_NEXT_STAGE;
 }
 
@@ -121,16 +144,18 @@ static int fault_run(struct vmmu_fault *f)
 	r = fault_slot(f);
 	if (r != VMMU_NEXT_STAGE)
 		return r;
-	r = fault_pfn(f);
-	if (r != VMMU_NEXT_STAGE)
-		return r;
+
+	f->seq = vmmu_notifier_seq(f->vm);
+	if (!fault_window(f)) {
+		r = fault_pfn(f);
+		if (r != VMMU_NEXT_STAGE)
+			return r;
+	}
+	/* Cheaper to find out now than under the lock. */
+	if (vmmu_notifier_retry_unlocked(f->vm, f->seq, f->hva))
+		return VMMU_RETRY;
 
 	f->level = fault_level(f);
-	/* Without hardware's accessed bit nobody could tell a page used from one guessed. */
-	if (f->level == VMMU_LEVEL_4K && vmmu_cpu_caps.tdp_ad)
-		vmmu_window_lookup(&f->window, f->slot, f->gfn, f->absent,
-				   f->pfn.writable && f->slot_writable);
-
 	r = vmmu_page_topup(f->vcpu);
 	if (r)
 		return r;

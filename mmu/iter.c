@@ -36,6 +36,8 @@ struct vmmu_iter *vmmu_iter_start(struct vmmu_iter *it, struct vmmu_sp *root, in
 	const gfn_t root_end = VMMU_PAGES_PER_LEVEL(root->role.level + 1);
 
 	it->restart = true;
+	it->level = root->role.level;
+	it->gfn = 0;
 	it->root_level = root->role.level;
 	it->min_level = min_level;
 	it->cursor = start;
@@ -44,7 +46,7 @@ struct vmmu_iter *vmmu_iter_start(struct vmmu_iter *it, struct vmmu_sp *root, in
 	return it;
 }
 
-bool vmmu_iter_next(struct vmmu_iter *it)
+bool vmmu_iter_step(struct vmmu_iter *it)
 {
 	if (it->restart) {
 		it->restart = false;

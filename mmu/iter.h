@@ -35,8 +35,8 @@ struct vmmu_iter {
 /* Before the first SPTE; vmmu_iter_next() gets there. Returns @it. */
 struct vmmu_iter *vmmu_iter_start(struct vmmu_iter *it, struct vmmu_sp *root, int min_level,
 				  gfn_t start, gfn_t end);
-/* Go to the next SPTE; false: there is none. */
-bool vmmu_iter_next(struct vmmu_iter *it);
+/* vmmu_iter_next() where it is not a step to the neighbour. */
+bool vmmu_iter_step(struct vmmu_iter *it);
 
 /* Stand on the lowest SPTE that there is for @gfn: a leaf, or a hole. False: out of reach. */
 bool vmmu_iter_find(struct vmmu_iter *it, struct vmmu_sp *root, gfn_t gfn);
@@ -56,6 +56,31 @@ static inline bool vmmu_iter_progress(const struct vmmu_iter *it)
 static inline gfn_t vmmu_iter_gfn_end(const struct vmmu_iter *it)
 {
 	return it->gfn + VMMU_PAGES_PER_LEVEL(it->level);
+}
+
+/* Go to the next SPTE; false: there is none. */
+static __always_inline bool vmmu_iter_next(struct vmmu_iter *it)
+{
+	gfn_t next = vmmu_iter_gfn_end(it);
+
+	if (it->restart || it->level != it->min_level || next >= it->end ||
+	    !vmmu_spte_index(next, it->level))
+		return vmmu_iter_step(it);
+
+	it->gfn = next;
+	it->cursor = next;
+	it->old = READ_ONCE(*++it->sptep);
+	return true;
+}
+
+/* From one 4K SPTE to another of the same table, there to go on until @end. */
+static __always_inline void vmmu_iter_move(struct vmmu_iter *it, gfn_t gfn, gfn_t end)
+{
+	it->sptep = it->pt[VMMU_LEVEL_4K] + vmmu_spte_index(gfn, VMMU_LEVEL_4K);
+	it->gfn = gfn;
+	it->cursor = gfn;
+	it->end = end;
+	it->old = READ_ONCE(*it->sptep);
 }
 
 #define for_each_spte_above(it, root, min_level, start, end)				\

@@ -97,25 +97,28 @@ static void map_leaf(struct vmmu_fault *f, struct vmmu_gather *g, struct vmmu_it
 }
 
 /* The needed entry, and whatever tables it needs above it. */
-static void map_demand(struct vmmu_fault *f, struct vmmu_gather *g)
+static void map_demand(struct vmmu_fault *f, struct vmmu_gather *g, struct vmmu_iter *it)
 {
-	struct vmmu_iter it;
-
-	for_each_spte_above(it, f->vcpu->mmu.root, f->level, f->gfn, f->gfn + 1) {
-		if (it.level == f->level)
-			map_leaf(f, g, &it);
-		else if (vmmu_spte_frozen(it.old))
+	for_each_spte_above(*it, f->vcpu->mmu.root, f->level, f->gfn, f->gfn + 1) {
+		if (it->level == f->level) {
+			map_leaf(f, g, it);
 			return;
-		else if (vmmu_spte_leaf(it.old, it.level) &&
-			 vmmu_spte_allows(g->fmt, it.old, f->write, f->exec))
+		}
+		if (vmmu_spte_frozen(it->old))
 			return;
-		else if (!vmmu_spte_table(it.old, it.level))
-			map_link(f, g, &it);
+		if (vmmu_spte_leaf(it->old, it->level) &&
+		    vmmu_spte_allows(g->fmt, it->old, f->write, f->exec))
+			return;
+		if (!vmmu_spte_table(it->old, it->level))
+			map_link(f, g, it);
 	}
 }
 
-/* The guesses: only where there is nothing, each by one compare-and-swap or not at all. */
-static void map_window(struct vmmu_fault *f, struct vmmu_gather *g)
+/*
+ * The guesses: only where there is nothing, each by one compare-and-swap or not at all. @it stands
+ * on the needed entry, and an aligned window lies in one table.
+ */
+static void map_window(struct vmmu_fault *f, struct vmmu_gather *g, struct vmmu_iter *it)
 {
 	const struct vmmu_window *w = &f->window;
 	const struct vmmu_spte_want want = {
@@ -128,16 +131,14 @@ static void map_window(struct vmmu_fault *f, struct vmmu_gather *g)
 		.speculative = true,
 	};
 	u64 spte_of_0 = vmmu_spte_make(g->fmt, &want);
-	struct vmmu_iter it;
 
-	for_each_spte(it, f->vcpu->mmu.root, w->gfn + __ffs(w->valid), w->gfn + fls(w->valid)) {
-		unsigned int i = it.gfn - w->gfn;
+	vmmu_iter_move(it, w->gfn + __ffs(w->valid), w->gfn + fls(w->valid));
+	do {
+		unsigned int i = it->gfn - w->gfn;
 
-		if (it.level != VMMU_LEVEL_4K || it.old != VMMU_SPTE_EMPTY)
-			continue;
-		if (w->valid & BIT(i))
-			vmmu_spte_change(g, &it, vmmu_spte_at(spte_of_0, w->pfns[i]));
-	}
+		if (it->old == VMMU_SPTE_EMPTY && (w->valid & BIT(i)))
+			vmmu_spte_change(g, it, vmmu_spte_at(spte_of_0, w->pfns[i]));
+	} while (vmmu_iter_next(it));
 }
 
 /*
@@ -149,6 +150,7 @@ static void map_recheck(struct vmmu_fault *f)
 	unsigned long hva, bytes;
 
 	if (f->level > VMMU_LEVEL_4K) {
+		f->window.valid = 0;
 		bytes = VMMU_PAGES_PER_LEVEL(f->level) * PAGE_SIZE;
 		if (vmmu_notifier_retry_range(f->vm, f->seq, f->hva & ~(bytes - 1), bytes))
 			f->level = VMMU_LEVEL_4K;
@@ -163,6 +165,7 @@ static void map_recheck(struct vmmu_fault *f)
 int vmmu_map(struct vmmu_fault *f)
 {
 	struct vmmu_gather g;
+	struct vmmu_iter it;
 
 	read_lock(&f->vm->mmu.lock);
 	rcu_read_lock();
@@ -171,9 +174,9 @@ int vmmu_map(struct vmmu_fault *f)
 	map_recheck(f);
 
 	vmmu_gather_begin(&g, f->vm);
-	map_demand(f, &g);
-	if (f->window.valid)
-		map_window(f, &g);
+	map_demand(f, &g, &it);
+	if (f->window.valid && it.level == VMMU_LEVEL_4K)
+		map_window(f, &g, &it);
 	vmmu_gather_end(&g);
 unlock:
 	rcu_read_unlock();

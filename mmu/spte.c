@@ -136,21 +136,25 @@ static bool owes_flush(const struct vmmu_spte_format *fmt, u64 old, u64 new, int
 static void unlink_table(struct vmmu_gather *g, u64 old, int level);
 
 /* Law 1 in one place: everything that a change from @old to @new brings with it. */
-static void spte_changed(struct vmmu_gather *g, gfn_t gfn, int level, u64 old, u64 new)
+static __always_inline void spte_changed(struct vmmu_gather *g, gfn_t gfn, int level, u64 old,
+					 u64 new)
 {
-	bool was_leaf = vmmu_spte_leaf(old, level);
 	bool is_leaf = vmmu_spte_leaf(new, level);
+	bool was_leaf;
 
 	trace_vmmu_spte(gfn, level, old, new);
 
-	if (is_leaf != was_leaf)
-		g->leaves[level] += is_leaf ? 1 : -1;
-
 	if (!vmmu_spte_present(old)) {
-		if (vmmu_spte_table(new, level))
+		if (is_leaf)
+			g->leaves[level]++;
+		else if (vmmu_spte_present(new))
 			g->nr_pages++;
 		return;
 	}
+
+	was_leaf = vmmu_spte_leaf(old, level);
+	if (is_leaf != was_leaf)
+		g->leaves[level] += is_leaf ? 1 : -1;
 
 	if (owes_flush(g->fmt, old, new, level)) {
 		g->flush = true;

@@ -3,8 +3,9 @@
  * Which neighbours of a fault are worth a guess, and what frames they have.
  *
  * A guess obeys law 4: it never sleeps, never makes the host fault a page in,
- * and gives up rather than retry. One batch of fast GUP serves the window; a
- * second is made only when a hole before the needed page ended the first.
+ * and gives up rather than retry. One batch of fast GUP serves the window and
+ * the fault itself; a second is made only when a hole before the needed page
+ * ended the first.
  * No state, no lock.
  */
 #include <linux/bitops.h>
@@ -20,8 +21,8 @@ u16 vmmu_window_absent(const struct vmmu_iter *it)
 		return VMMU_WINDOW_ALL;
 
 	first = PTR_ALIGN_DOWN(it->sptep, VMMU_WINDOW_SIZE * sizeof(u64));
-	for (int i = 0; i < VMMU_WINDOW_SIZE; i++)
-		absent |= (READ_ONCE(first[i]) == VMMU_SPTE_EMPTY) << i;
+	for (int i = VMMU_WINDOW_SIZE - 1; i >= 0; i--)
+		absent = absent << 1 | (READ_ONCE(first[i]) == VMMU_SPTE_EMPTY);
 	return absent;
 }
 
@@ -64,10 +65,11 @@ void vmmu_window_lookup(struct vmmu_window *w, struct vmmu_memslot *slot, gfn_t 
 	w->gfn = vmmu_window_gfn(gfn);
 	w->writable = writable;
 	needed = gfn - w->gfn;
+	want |= BIT(needed);
 	end = fls(want);
 
 	reached = window_batch(w, slot, __ffs(want), end);
-	if (reached < needed && needed + 1 < end)
-		window_batch(w, slot, needed + 1, end);
+	if (reached < needed)
+		window_batch(w, slot, needed, end);
 	w->valid &= want;
 }

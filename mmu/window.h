@@ -35,8 +35,8 @@ u16 vmmu_window_absent(const struct vmmu_iter *it);
 u16 vmmu_window_clip(gfn_t gfn, gfn_t slot_base, unsigned long slot_npages, u16 absent);
 
 /**
- * vmmu_window_lookup() - find the frames of the neighbours
- * @w: filled
+ * vmmu_window_lookup() - find the frames of the window, the needed one among them
+ * @w: filled; nothing is valid when no neighbour is worth it
  * @slot: of @gfn; its process is current->mm
  * @gfn: that faulted
  * @absent: from vmmu_window_absent()
