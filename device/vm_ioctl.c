@@ -91,11 +91,11 @@ static long vm_set_identity_map_addr(struct vmmu_vm *vm, unsigned long arg)
 {
 	u64 addr;
 
-	if (copy_from_user(&addr, (void __user *)arg, sizeof(addr)))
-		return -EFAULT;
 	guard(mutex)(&vm->lock);
 	if (vm->nr_vcpus)
 		return -EINVAL;
+	if (copy_from_user(&addr, (void __user *)arg, sizeof(addr)))
+		return -EFAULT;
 	vm->identity_map_addr = addr;
 	return 0;
 }
