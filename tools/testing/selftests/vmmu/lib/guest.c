@@ -244,6 +244,8 @@ struct guest *guest_new(unsigned int flags)
 		if (error)
 			DIE("KVM_CAP_SPLIT_IRQCHIP: %s", strerror(-error));
 	}
+	if ((flags & GUEST_IRQCHIP) && ioctl(g->vm, KVM_CREATE_IRQCHIP))
+		DIE("KVM_CREATE_IRQCHIP: %m");
 	g->ram = guest_mem(g, 0, GUEST_RAM, MEM_SMALL);
 	g->heap = GUEST_HEAP;
 	g->cpuid = supported_cpuid(g->dev);

@@ -66,6 +66,7 @@
 /* guest_new() */
 #define GUEST_BARE	1	/* only the VM: no memory, nothing enabled */
 #define GUEST_SPLIT	2	/* local APICs in the kernel, I/O APIC here */
+#define GUEST_IRQCHIP	4	/* all interrupt controllers in the kernel */
 
 /* guest_mem() */
 enum backing {
