@@ -100,6 +100,7 @@ VCPU_GET(events, vcpu_events)
 VCPU_SET(events, vcpu_events)
 VCPU_GET(debugregs, debugregs)
 VCPU_SET(debugregs, debugregs)
+VCPU_SET(guest_debug, guest_debug)
 VCPU_TRY_GET(mp_state, mp_state)
 VCPU_SET(mp_state, mp_state)
 
@@ -419,6 +420,7 @@ static const struct vcpu_ioctl {
 	{ KVM_SET_VCPU_EVENTS, true, vcpu_set_events },
 	{ KVM_GET_DEBUGREGS, true, vcpu_get_debugregs },
 	{ KVM_SET_DEBUGREGS, true, vcpu_set_debugregs },
+	{ KVM_SET_GUEST_DEBUG, true, vcpu_set_guest_debug },
 	{ KVM_GET_MP_STATE, true, vcpu_get_mp_state },
 	{ KVM_SET_MP_STATE, true, vcpu_set_mp_state },
 	{ KVM_GET_LAPIC, true, vcpu_get_lapic },

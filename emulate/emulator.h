@@ -224,7 +224,7 @@ static inline u8 em_bytes(const struct vmmu_emul *em)
 /* Does user space single-step this vCPU? Then nothing may be merged or posted. */
 static inline bool em_user_steps(const struct vmmu_vcpu *vcpu)
 {
-	return vcpu->dbg.guest_debug & KVM_GUESTDBG_SINGLESTEP;
+	return vcpu->dbg.stepping;
 }
 
 /* operand.c */

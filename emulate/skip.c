@@ -108,8 +108,8 @@ int vmmu_skip_insn(struct vmmu_vcpu *vcpu)
  * @vcpu: loaded, its thread's own
  * @next_rip: where the guest goes on
  *
- * Ends the interrupt shadow and RF, and delivers the single step that is due: to user
- * space (KVM_EXIT_DEBUG) when that steps, else to the guest. Return: 1 or 0.
+ * Ends the interrupt shadow and RF, and delivers the single steps that are due: the
+ * guest's own, and user space's (KVM_EXIT_DEBUG). Return: 1 or 0.
  */
 int vmmu_skip_to(struct vmmu_vcpu *vcpu, u64 next_rip)
 {
@@ -120,15 +120,14 @@ int vmmu_skip_to(struct vmmu_vcpu *vcpu, u64 next_rip)
 		vmmu_cpu->set_irq_shadow(vcpu, 0);
 	if (unlikely(rflags & X86_EFLAGS_RF))
 		vmmu_cpu->set_rflags(vcpu, rflags & ~(u64)X86_EFLAGS_RF);
+	if (unlikely(rflags & X86_EFLAGS_TF))
+		vmmu_queue_exception_payload(vcpu, VECTOR_DB, DR_STEP);
 	if (unlikely(em_user_steps(vcpu))) {
 		struct vmmu_code code;
 
 		vmmu_code_at_rip(vcpu, &code);
-		return vmmu_exit_debug(vcpu, VECTOR_DB, DR_STEP | DR6_RESERVED, vcpu->dbg.dr7,
-				       code.linear);
+		return vmmu_exit_debug(vcpu, VECTOR_DB, DR_STEP | DR6_RESERVED, code.linear);
 	}
-	if (unlikely(rflags & X86_EFLAGS_TF))
-		vmmu_queue_exception_payload(vcpu, VECTOR_DB, DR_STEP);
 	return 1;
 }
 

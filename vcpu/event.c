@@ -238,6 +238,19 @@ static bool inject_new_irq(struct vmmu_vcpu *vcpu)
 	return true;
 }
 
+static void inject_interrupts(struct vmmu_vcpu *vcpu, bool busy)
+{
+	if (!busy)
+		busy = inject_new_nmi(vcpu);
+	if (vcpu->event.nmi_pending)
+		vmmu_cpu->open_nmi_window(vcpu);
+
+	if (!busy)
+		inject_new_irq(vcpu);
+	if (vmmu_irq_pending(vcpu) || vmmu_wants_user_irq(vcpu))
+		vmmu_cpu->open_irq_window(vcpu);
+}
+
 /**
  * vmmu_inject_events() - fill the next entry's injection field and open windows
  * @vcpu: the current thread's
@@ -249,15 +262,9 @@ void vmmu_inject_events(struct vmmu_vcpu *vcpu)
 {
 	bool busy = inject_old_event(vcpu);
 
-	if (!busy)
-		busy = inject_new_nmi(vcpu);
-	if (vcpu->event.nmi_pending)
-		vmmu_cpu->open_nmi_window(vcpu);
-
-	if (!busy)
-		inject_new_irq(vcpu);
-	if (vmmu_irq_pending(vcpu) || vmmu_wants_user_irq(vcpu))
-		vmmu_cpu->open_irq_window(vcpu);
+	/* The end of KVM_GUESTDBG_BLOCKIRQ makes VMMU_REQ_EVENT. */
+	if (likely(!(vcpu->dbg.guest_debug & KVM_GUESTDBG_BLOCKIRQ)))
+		inject_interrupts(vcpu, busy);
 
 	if (vcpu->apic)
 		vmmu_cpu->update_tpr(vcpu, vmmu_lapic_get_tpr(vcpu) << 4,

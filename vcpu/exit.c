@@ -45,18 +45,6 @@ int vmmu_exit_fail_entry(struct vmmu_vcpu *vcpu, u64 reason)
 	return 0;
 }
 
-int vmmu_exit_debug(struct vmmu_vcpu *vcpu, u32 vector, u64 dr6, u64 dr7, u64 pc)
-{
-	struct kvm_run *run = vcpu->run;
-
-	run->exit_reason = KVM_EXIT_DEBUG;
-	run->debug.arch.exception = vector;
-	run->debug.arch.dr6 = dr6;
-	run->debug.arch.dr7 = dr7;
-	run->debug.arch.pc = pc;
-	return 0;
-}
-
 /* ---- instructions ---- */
 
 int vmmu_exit_cpuid(struct vmmu_vcpu *vcpu)
@@ -160,14 +148,15 @@ int vmmu_exit_hlt(struct vmmu_vcpu *vcpu)
 {
 	int r = vmmu_skip_insn(vcpu);
 
-	if (r != 1)
+	/* A step over HLT halts all the same. */
+	if (r < 0 || (!r && !vcpu->dbg.stepping))
 		return r;
 	if (!vcpu->apic) {
 		vcpu->run->exit_reason = KVM_EXIT_HLT;
 		return 0;
 	}
 	WRITE_ONCE(vcpu->mp_state, KVM_MP_STATE_HALTED);
-	return 1;
+	return r;
 }
 
 /* No hypercall is offered in CPUID: each gets the ABI's "no such call". */

@@ -95,6 +95,8 @@ void vmmu_vcpu_reset(struct vmmu_vcpu *vcpu, bool init)
 	memset(vcpu->dbg.dr, 0, sizeof(vcpu->dbg.dr));
 	vcpu->dbg.dr6 = DR6_RESERVED;
 	vcpu->dbg.dr7 = 0x400;
+	vcpu->dbg.stepping = false;
+	vcpu->dbg.guest_tf = false;
 
 	vmmu_cpu->vcpu_reset(vcpu, init);
 	vmmu_cpu->set_dr7(vcpu);

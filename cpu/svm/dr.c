@@ -10,10 +10,14 @@
  * DR6 and DR7 are in the VMCB, DR0-3 are not switched by hardware. An exit
  * leaves the host with no breakpoint; those that it has are put back.
  *
+ * While user space debugs the guest (vcpu/debug.c), the guest's registers are
+ * never loaded: each access is emulated.
+ *
  * Locking: vcpu->mutex; enter and leave with interrupts off.
  */
 #include <linux/hw_breakpoint.h>
 #include <asm/debugreg.h>
+#include "vmmu/paging.h"
 #include "vmcb.h"
 
 #define DR7_ENABLE_MASK	0xffULL
@@ -23,8 +27,12 @@ bool svm_dr_enter(struct vmmu_vcpu *vcpu)
 {
 	struct vmcb_save_area *s = svm_save(vcpu);
 	struct vmmu_debug *d = &vcpu->dbg;
+	u64 dr6 = d->loaded ? d->dr6 : DR6_RESERVED;
 
-	s->dr6 = d->loaded ? d->dr6 : DR6_RESERVED;
+	if (s->dr6 != dr6) {
+		s->dr6 = dr6;
+		svm_dirty(vcpu, SVM_CLEAN_DR);
+	}
 	if (!d->loaded && !(s->dr7 & DR7_ENABLE_MASK))
 		return false;
 
@@ -72,46 +80,8 @@ void svm_sync_dr(struct vmmu_vcpu *vcpu)
 
 void svm_set_dr7(struct vmmu_vcpu *vcpu)
 {
-	struct vmmu_debug *d = &vcpu->dbg;
-	bool user = d->guest_debug & KVM_GUESTDBG_USE_HW_BP;
-
-	svm_save(vcpu)->dr7 = (user ? d->guest_debug_dr7 : d->dr7) | DR7_FIXED_1;
+	svm_save(vcpu)->dr7 = vmmu_effective_dr7(vcpu);
 	svm_dirty(vcpu, SVM_CLEAN_DR);
-}
-
-/* User space has the registers for its own breakpoints: do the guest's MOV for it. */
-static int emulate_dr_access(struct vmmu_vcpu *vcpu)
-{
-	struct vmmu_insn_info insn;
-	bool wide = vmmu_is_64bit(vcpu);
-	int ret, gpr;
-	u64 val;
-
-	ret = vmmu_decode_current(vcpu, &insn);
-	if (ret == VMMU_INSN_FAULT)
-		return 1;
-	if (ret != 1)
-		return ret;
-	if (insn.opcode_map != 1 || (insn.opcode != 0x21 && insn.opcode != 0x23))
-		return vmmu_emulation_failed(vcpu);
-
-	/* A register form whatever modrm.mod says. */
-	gpr = (insn.modrm & 7) | (insn.rm & 8);
-	if (insn.reg > 7)
-		return vmmu_exit_ud(vcpu);
-	if (insn.opcode == 0x23) {
-		val = vcpu->regs[gpr];
-		ret = vmmu_set_dr(vcpu, insn.reg, wide ? val : (u32)val);
-	} else {
-		ret = vmmu_get_dr(vcpu, insn.reg, &val);
-		if (!ret)
-			vcpu->regs[gpr] = wide ? val : (u32)val;
-	}
-	if (ret) {
-		vmmu_inject_gp(vcpu);
-		return 1;
-	}
-	return vmmu_skip_insn(vcpu);
 }
 
 int svm_exit_dr(struct vmmu_vcpu *vcpu)
@@ -119,8 +89,9 @@ int svm_exit_dr(struct vmmu_vcpu *vcpu)
 	struct vmmu_debug *d = &vcpu->dbg;
 	int i;
 
-	if (d->guest_debug & KVM_GUESTDBG_USE_HW_BP)
-		return emulate_dr_access(vcpu);
+	/* Not to be mixed with what is user space's: its registers, or its steps in DR6. */
+	if (d->guest_debug)
+		return vmmu_emulate(vcpu, VMMU_INVALID_GPA);
 
 	for (i = 0; i < 4; i++)
 		d->eff_dr[i] = d->dr[i];
@@ -138,8 +109,7 @@ int svm_exit_dr(struct vmmu_vcpu *vcpu)
 int svm_exit_db(struct vmmu_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
-	u64 dr6 = svm->vmcb->save.dr6;
-	u64 hits = dr6 ^ DR6_RESERVED;
+	u64 hits = svm->vmcb->save.dr6 ^ DR6_RESERVED;
 
 	if (svm->nmi_stepped) {
 		/* Our own step over an IRET or a shadow: the guest asked for none. */
@@ -148,15 +118,40 @@ int svm_exit_db(struct vmmu_vcpu *vcpu)
 		if (!hits)
 			return 1;
 	}
-	if (vcpu->dbg.guest_debug & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP))
-		return vmmu_exit_debug(vcpu, X86_TRAP_DB, dr6, svm->vmcb->save.dr7,
-				       svm_linear_rip(vcpu));
-	vmmu_queue_exception_payload(vcpu, X86_TRAP_DB, hits);
-	return 1;
+	return vmmu_debug_exception(vcpu, hits, svm_linear_rip(vcpu));
 }
 
 int svm_exit_bp(struct vmmu_vcpu *vcpu)
 {
-	return vmmu_exit_debug(vcpu, X86_TRAP_BP, svm_save(vcpu)->dr6, svm_save(vcpu)->dr7,
-			       svm_linear_rip(vcpu));
+	return vmmu_exit_debug(vcpu, X86_TRAP_BP, DR6_RESERVED, svm_linear_rip(vcpu));
+}
+
+/*
+ * Only with svm_wants.debug_int: INT3 is user space's breakpoint; INT n and INTO go
+ * to the guest, by injection, which checks what the instruction would have.
+ */
+int svm_exit_swint(struct vmmu_vcpu *vcpu)
+{
+	struct vmmu_event *ev = &vcpu->event;
+	struct vmmu_exception e;
+	u8 code[2];
+
+	if (vmmu_read_gva(vcpu, svm_linear_rip(vcpu), code, 1, VMMU_PFERR_FETCH, &e))
+		return 1;
+	switch (code[0]) {
+	case 0xcc:
+		return svm_exit_bp(vcpu);
+	case 0xce:
+		vmmu_requeue_exception(vcpu, X86_TRAP_OF, false, 0);
+		return 1;
+	case 0xcd:
+		if (vmmu_read_gva(vcpu, svm_linear_rip(vcpu), code, 2, VMMU_PFERR_FETCH, &e))
+			return 1;
+		ev->interrupt.injected = true;
+		ev->interrupt.soft = true;
+		ev->interrupt.vector = code[1];
+		return 1;
+	default:
+		return vmmu_emulation_failed(vcpu);
+	}
 }

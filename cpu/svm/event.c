@@ -229,6 +229,9 @@ void svm_complete_events(struct vmmu_vcpu *vcpu)
 		svm->force_exit = false;
 		vmmu_request(vcpu, VMMU_REQ_EVENT);
 	}
+	/* Gone with the delivery of an event or a POPF, back with the handler's IRET. */
+	if (unlikely(vcpu->dbg.guest_debug & KVM_GUESTDBG_SINGLESTEP))
+		vcpu->dbg.stepping = svm->vmcb->save.rflags & X86_EFLAGS_TF;
 	requeue(vcpu, c->exit_int_info, c->exit_int_info_err);
 }
 

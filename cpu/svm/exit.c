@@ -76,6 +76,7 @@ static int (*const handlers[])(struct vmmu_vcpu *vcpu) = {
 	[SVM_EXIT_VINTR] = svm_exit_vintr,
 	[SVM_EXIT_RDPMC] = vmmu_exit_rdpmc,
 	[SVM_EXIT_CPUID] = vmmu_exit_cpuid,
+	[SVM_EXIT_SWINT] = svm_exit_swint,
 	[SVM_EXIT_IRET] = svm_exit_iret,
 	[SVM_EXIT_INVD] = vmmu_exit_wbinvd,
 	[SVM_EXIT_PAUSE] = vmmu_exit_pause,

@@ -49,6 +49,7 @@ void svm_intercept_words(const struct svm_wants *w, u32 words[MAX_INTERCEPT])
 		put(words, always[i], true);
 
 	put(words, EXC(X86_TRAP_BP), w->debug_bp);
+	put(words, INTERCEPT_INTn, w->debug_int);
 	put(words, INTERCEPT_HLT, w->hlt);
 	put(words, INTERCEPT_PAUSE, w->pause);
 	put(words, INTERCEPT_MONITOR, w->mwait);
@@ -94,8 +95,11 @@ void svm_update_intercepts(struct vmmu_vcpu *vcpu)
 {
 	struct vmcb_control_area *c = svm_control(vcpu);
 	u64 no_exit = READ_ONCE(vcpu->vm->disabled_exits);
+	bool bp = vcpu->dbg.guest_debug & KVM_GUESTDBG_USE_SW_BP;
 	struct svm_wants w = {
-		.debug_bp = vcpu->dbg.guest_debug & KVM_GUESTDBG_USE_SW_BP,
+		.debug_bp = bp,
+		/* There are emulators in which INT3 exits as INT n does and raises no #BP. */
+		.debug_int = bp && !svm_host.bare_metal,
 		.hlt = !(no_exit & KVM_X86_DISABLE_EXITS_HLT),
 		.pause = svm_host.pause_filter && !(no_exit & KVM_X86_DISABLE_EXITS_PAUSE),
 		.mwait = !(no_exit & KVM_X86_DISABLE_EXITS_MWAIT),

@@ -7,6 +7,7 @@
 
 struct svm_wants {
 	bool debug_bp;		/* user space set software breakpoints */
+	bool debug_int;		/* likewise, where INT3 does not raise that intercept */
 	bool hlt;
 	bool pause;
 	bool mwait;

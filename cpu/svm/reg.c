@@ -12,11 +12,19 @@
 
 u64 svm_get_rflags(struct vmmu_vcpu *vcpu)
 {
-	return svm_save(vcpu)->rflags;
+	u64 rflags = svm_save(vcpu)->rflags;
+
+	if (unlikely(vcpu->dbg.stepping) && !vcpu->dbg.guest_tf)
+		rflags &= ~(u64)X86_EFLAGS_TF;
+	return rflags;
 }
 
 void svm_set_rflags(struct vmmu_vcpu *vcpu, u64 val)
 {
+	if (unlikely(vcpu->dbg.stepping)) {
+		vcpu->dbg.guest_tf = val & X86_EFLAGS_TF;
+		val |= X86_EFLAGS_TF;
+	}
 	svm_save(vcpu)->rflags = val | X86_EFLAGS_FIXED;
 }
 

@@ -96,6 +96,7 @@ static void intercepts_wishes(struct kunit *test)
 		u8 wish, nr;
 	} bits[] = {
 		{ offsetof(struct svm_wants, debug_bp), INTERCEPT_EXCEPTION_OFFSET + 3 },
+		{ offsetof(struct svm_wants, debug_int), INTERCEPT_INTn },
 		{ offsetof(struct svm_wants, hlt), INTERCEPT_HLT },
 		{ offsetof(struct svm_wants, pause), INTERCEPT_PAUSE },
 		{ offsetof(struct svm_wants, rdtscp), INTERCEPT_RDTSCP },

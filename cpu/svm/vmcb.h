@@ -260,6 +260,7 @@ void svm_set_dr7(struct vmmu_vcpu *vcpu);
 int svm_exit_dr(struct vmmu_vcpu *vcpu);
 int svm_exit_db(struct vmmu_vcpu *vcpu);
 int svm_exit_bp(struct vmmu_vcpu *vcpu);
+int svm_exit_swint(struct vmmu_vcpu *vcpu);
 
 /* msr.c */
 int svm_msrpm_setup(void);

@@ -66,7 +66,8 @@ struct vmmu_debug {
 	u64 eff_dr[4];		/* what hardware gets: dr[] or user space's */
 	u32 guest_debug;	/* KVM_GUESTDBG_* */
 	u64 guest_debug_dr7;
-	unsigned long singlestep_rip;
+	bool stepping;		/* RFLAGS.TF is user space's: KVM_GUESTDBG_SINGLESTEP is armed */
+	bool guest_tf;		/* the guest's own TF behind it */
 	bool loaded;		/* the guest owns the hardware's now */
 };
 
@@ -321,8 +322,16 @@ int vmmu_exit_shutdown(struct vmmu_vcpu *vcpu);
 /* KVM_EXIT_INTERNAL_ERROR with @suberror and up to 4 words; 0. */
 int vmmu_exit_internal_error(struct vmmu_vcpu *vcpu, u32 suberror, int ndata, const u64 *data);
 int vmmu_exit_fail_entry(struct vmmu_vcpu *vcpu, u64 reason);
-/* KVM_EXIT_DEBUG. */
-int vmmu_exit_debug(struct vmmu_vcpu *vcpu, u32 vector, u64 dr6, u64 dr7, u64 pc);
+
+/* ---- guest debugging: vcpu/debug.c ---- */
+#define VMMU_GUESTDBG_VALID (KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP |		\
+			     KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_USE_HW_BP |		\
+			     KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP |		\
+			     KVM_GUESTDBG_BLOCKIRQ)
+u64 vmmu_effective_dr7(const struct vmmu_vcpu *vcpu);
+int vmmu_exit_debug(struct vmmu_vcpu *vcpu, u32 vector, u64 dr6, u64 pc);
+int vmmu_debug_exception(struct vmmu_vcpu *vcpu, u64 hits, u64 pc);
+int vmmu_set_guest_debug(struct vmmu_vcpu *vcpu, const struct kvm_guest_debug *dbg);
 
 /* ---- user-visible state: vcpu/state.c (ioctl bodies; vCPU loaded) ---- */
 void vmmu_get_regs(struct vmmu_vcpu *vcpu, struct kvm_regs *regs);
