@@ -158,7 +158,7 @@ void pit_timer_init(struct vmmu_pit *pit);
 void pit_timer_start(struct vmmu_pit *pit);
 void pit_timer_stop(struct vmmu_pit *pit);
 void pit_timer_acked(struct vmmu_pit *pit);
-/* The last tick's acknowledgement may never come; nor shall ticks that wait, with @drop. */
+/* The last tick's EOI may never come; nor shall ticks that wait, with @drop. */
 void pit_timer_unstick(struct vmmu_pit *pit, bool drop);
 void pit_timer_reinject(struct vmmu_pit *pit, bool on);
 

@@ -95,6 +95,7 @@ static u32 listened_pins(struct vmmu_vm *vm)
 static void tell_ioapic(struct vmmu_vm *vm)
 {
 	struct vmmu_chips *chips = vmmu_chips(vm);
+	/* Pairs with the release in vmmu_pit_create(). */
 	struct vmmu_pit *pit = smp_load_acquire(&vm->irq.pit);
 	int idx;
 

@@ -22,7 +22,7 @@
 #define SPEAKER_REFRESH	0x10	/* toggles with the memory refresh */
 #define SPEAKER_OUT	0x20	/* channel 2's output */
 #define CHANNEL_COUNT	3
-#define LOADED_MAX	(1ULL << 60)	/* ns: 36 years */
+#define LOADED_MAX	BIT_ULL(60)	/* ns: 36 years */
 
 /* How a byte-wide port takes a 16-bit counter. */
 enum rw_state { RW_LSB = 1, RW_MSB, RW_WORD0, RW_WORD1 };
