@@ -80,7 +80,7 @@ static const struct { char on; unsigned long cmd; const char *name; } structs[] 
 	S('c', KVM_SET_VCPU_EVENTS), S('c', KVM_GET_DEBUGREGS),
 	S('c', KVM_SET_DEBUGREGS), S('c', KVM_SET_GUEST_DEBUG),
 	S('c', KVM_TRANSLATE), S('c', KVM_X86_SETUP_MCE),
-	S('c', KVM_X86_SET_MCE), S('c', KVM_ENABLE_CAP),
+	S('c', KVM_X86_SET_MCE),
 #undef S
 };
 

@@ -91,7 +91,10 @@ static void hostile_signal(int number)
 /* This thread is interrupted every @us from now on. */
 static inline timer_t interrupt_me(unsigned int us)
 {
-	struct sigaction action = { .sa_handler = hostile_signal };
+	struct sigaction action = {
+		.sa_handler = hostile_signal,
+		.sa_flags = SA_RESTART,	/* KVM_RUN comes back all the same */
+	};
 	struct sigevent event = {
 		.sigev_notify = SIGEV_THREAD_ID,
 		.sigev_signo = SIGUSR2,
