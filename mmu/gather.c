@@ -56,12 +56,17 @@ void vmmu_gather_end(struct vmmu_gather *g)
 	gather_count(g);
 }
 
-bool vmmu_gather_hand_over(struct vmmu_gather *g)
+bool vmmu_gather_owed(struct vmmu_gather *g)
 {
 	WARN_ON_ONCE(!list_empty(&g->pages));
-	vmmu_audit_handed_over(g);
 	gather_count(g);
 	return g->flush;
+}
+
+bool vmmu_gather_hand_over(struct vmmu_gather *g)
+{
+	vmmu_audit_handed_over(g);
+	return vmmu_gather_owed(g);
 }
 
 bool vmmu_gather_yield(struct vmmu_gather *g, struct vmmu_iter *it)

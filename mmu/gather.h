@@ -34,10 +34,12 @@ void vmmu_gather_pay(struct vmmu_gather *g);
 /* Pay, and add the counts up: the last use of @g. */
 void vmmu_gather_end(struct vmmu_gather *g);
 /*
- * As vmmu_gather_end(), but the caller pays the flush when the answer is true.
- * Only for a series that unlinked no table.
+ * As vmmu_gather_end(), but the caller pays the flush, before it drops mmu.lock, when
+ * the answer is true. Only for a series that unlinked no table.
  */
 bool vmmu_gather_hand_over(struct vmmu_gather *g);
+/* The same where the caller may pay later, when nobody relies on it before. */
+bool vmmu_gather_owed(struct vmmu_gather *g);
 
 /**
  * vmmu_gather_yield() - let others have the CPU and the lock when they wait for it

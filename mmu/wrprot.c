@@ -48,7 +48,8 @@ bool vmmu_wrprot_mask(struct vmmu_vm *vm, gfn_t gfn, unsigned long mask)
 			continue;
 		vmmu_spte_clear(&g, &it, g.fmt->write);
 	}
-	flush = vmmu_gather_hand_over(&g);
+	/* Paid after the lock is dropped, once for many words: before the log is handed out. */
+	flush = vmmu_gather_owed(&g);
 	write_unlock(&vm->mmu.lock);
 	return flush;
 }
