@@ -22,53 +22,52 @@
 
 void vmmu_code_at_rip(struct vmmu_vcpu *vcpu, struct vmmu_code *code)
 {
-	struct kvm_segment cs;
+	struct vmmu_fetch_state *f = &code->state;
 
-	vmmu_cpu->get_segment(vcpu, VMMU_SEG_CS, &cs);
-	if (cs.l && (vmmu_cpu->get_efer(vcpu) & EFER_LMA)) {
-		code->mode = 8;
-		code->linear = vcpu->rip;
-		return;
-	}
-	code->mode = cs.db ? 4 : 2;
-	code->linear = (u32)(cs.base + vcpu->rip);
+	vmmu_fetch_state(vcpu, f);
+	code->mode = f->mode;
+	code->linear = likely(f->mode == 8) ? vcpu->rip : (u32)(f->cs_base + vcpu->rip);
 }
 
 /* What a fetch's translation depends on: neither EFLAGS nor PKRU. */
-static void fetch_mode(struct vmmu_vcpu *vcpu, struct vmmu_paging_mode *mode)
+static void fetch_mode(const struct vmmu_fetch_state *f, struct vmmu_paging_mode *mode)
 {
-	mode->cr0 = vmmu_cpu->get_cr0(vcpu);
-	mode->cr4 = vmmu_cpu->get_cr4(vcpu);
-	mode->efer = vmmu_cpu->get_efer(vcpu);
-	mode->cr3 = vmmu_cpu->get_cr3(vcpu);
-	mode->cpl = vmmu_cpu->get_cpl(vcpu);
-	mode->rflags = 0;
-	mode->pkru = 0;
+	*mode = (struct vmmu_paging_mode) {
+		.cr0 = f->cr0, .cr3 = f->cr3, .cr4 = f->cr4, .efer = f->efer, .cpl = f->cpl,
+	};
 }
 
-static bool same_key(const struct vmmu_code_page *c, const struct vmmu_paging_mode *mode,
-		     u64 linear, u64 generation, u8 maxphyaddr)
+/* Was the entry made for this page, these registers and these memslots? */
+static __always_inline bool same_key(struct vmmu_vcpu *vcpu, const struct vmmu_fetch_state *f,
+				     u64 linear)
 {
-	return c->linear == (linear & PAGE_MASK) && c->generation == generation &&
-	       c->cr3 == mode->cr3 && c->cr0 == mode->cr0 && c->cr4 == mode->cr4 &&
-	       c->efer == mode->efer && c->cpl == mode->cpl && c->maxphyaddr == maxphyaddr;
+	const struct vmmu_code_page *c = &vcpu->emul.code;
+
+	return c->valid && c->linear == (linear & PAGE_MASK) &&
+	       c->generation == vmmu_memslots(vcpu->vm)->generation &&
+	       c->state.cr3 == f->cr3 && c->state.cr0 == f->cr0 && c->state.cr4 == f->cr4 &&
+	       c->state.efer == f->efer && c->state.cpl == f->cpl &&
+	       c->maxphyaddr == vcpu->cpuid.maxphyaddr;
 }
 
-/* Does every entry on the way still say the same? */
-static bool unchanged(const struct vmmu_code_page *c)
+/*
+ * Does every entry on the way still say the same? Inside user_access_begin(); an
+ * entry that cannot be read does not.
+ */
+static __always_inline bool unchanged(const struct vmmu_code_page *c)
 {
 	int i;
 
-	if (!user_access_begin((void __user *)c->hva, PAGE_SIZE))
-		return false;
-	for (i = 0; i < c->nr_gptes; i++) {
-		if (c->gpte_bytes == 8) {
+	if (likely(c->gpte_bytes == 8)) {
+		for (i = 0; i < c->nr_gptes; i++) {
 			u64 gpte;
 
 			unsafe_get_user(gpte, (u64 __user *)c->gpte_hva[i], differs);
 			if (gpte != c->gpte[i])
 				goto differs;
-		} else {
+		}
+	} else {
+		for (i = 0; i < c->nr_gptes; i++) {
 			u32 gpte;
 
 			unsafe_get_user(gpte, (u32 __user *)c->gpte_hva[i], differs);
@@ -76,16 +75,15 @@ static bool unchanged(const struct vmmu_code_page *c)
 				goto differs;
 		}
 	}
-	user_access_end();
 	return true;
 differs:
-	user_access_end();
 	return false;
 }
 
 /* Keep what @walk read. A page without memory behind it leaves the cache empty. */
-static void keep(struct vmmu_vcpu *vcpu, const struct vmmu_paging_mode *mode, u64 linear,
-		 u64 generation, const struct vmmu_walk *walk)
+static void keep(struct vmmu_vcpu *vcpu, const struct vmmu_code *code,
+		 const struct vmmu_paging_mode *mode, u64 linear, u64 generation,
+		 const struct vmmu_walk *walk)
 {
 	struct vmmu_code_page *c = &vcpu->emul.code;
 	int level, n = 0;
@@ -107,39 +105,77 @@ static void keep(struct vmmu_vcpu *vcpu, const struct vmmu_paging_mode *mode, u6
 	c->gpte_bytes = vmmu_paging_format(mode)->entry_bytes;
 	c->linear = linear & PAGE_MASK;
 	c->generation = generation;
-	c->cr0 = mode->cr0;
-	c->cr3 = mode->cr3;
-	c->cr4 = mode->cr4;
-	c->efer = mode->efer;
-	c->cpl = mode->cpl;
+	c->state = code->state;
 	c->maxphyaddr = vcpu->cpuid.maxphyaddr;
 	c->valid = true;
 }
 
-int vmmu_code_hva(struct vmmu_vcpu *vcpu, u64 linear, unsigned long *hva,
-		  struct vmmu_exception *ex)
+/* Apart, because large local variables cost their initialisation. */
+static noinline int walk_and_keep(struct vmmu_vcpu *vcpu, const struct vmmu_code *code,
+				  u64 linear, unsigned long *hva, struct vmmu_exception *ex)
 {
-	struct vmmu_code_page *c = &vcpu->emul.code;
 	u64 generation = vmmu_memslots(vcpu->vm)->generation;
 	struct vmmu_paging_mode mode;
 	u64 access = VMMU_PFERR_FETCH;
 	struct vmmu_walk walk;
 	int r;
 
-	fetch_mode(vcpu, &mode);
-	if (likely(c->valid && same_key(c, &mode, linear, generation, vcpu->cpuid.maxphyaddr) &&
-		   unchanged(c))) {
-		*hva = c->hva + offset_in_page(linear);
-		return 0;
-	}
+	fetch_mode(&code->state, &mode);
 	if (mode.cpl == 3)
 		access |= VMMU_PFERR_USER;
 	r = vmmu_gva_walk(vcpu, &mode, linear, access, false, &walk, ex);
 	if (r)
 		return r;
-	keep(vcpu, &mode, linear, generation, &walk);
-	if (!c->valid)
+	keep(vcpu, code, &mode, linear, generation, &walk);
+	if (!vcpu->emul.code.valid)
 		return -EFAULT;
+	*hva = vcpu->emul.code.hva + offset_in_page(linear);
+	return 0;
+}
+
+int vmmu_code_hva(struct vmmu_vcpu *vcpu, const struct vmmu_code *code, u64 linear,
+		  unsigned long *hva, struct vmmu_exception *ex)
+{
+	const struct vmmu_code_page *c = &vcpu->emul.code;
+	bool good = false;
+
+	if (likely(same_key(vcpu, &code->state, linear)) &&
+	    user_access_begin((void __user *)c->hva, PAGE_SIZE)) {
+		good = unchanged(c);
+		user_access_end();
+	}
+	if (unlikely(!good))
+		return walk_and_keep(vcpu, code, linear, hva, ex);
 	*hva = c->hva + offset_in_page(linear);
 	return 0;
+}
+
+static noinline bool peek_slowly(struct vmmu_vcpu *vcpu, const struct vmmu_code *code, u32 *bytes)
+{
+	struct vmmu_exception ex;
+	unsigned long hva;
+
+	if (walk_and_keep(vcpu, code, code->linear, &hva, &ex))
+		return false;
+	return !get_user(*bytes, (u32 __user *)hva);
+}
+
+bool vmmu_code_peek(struct vmmu_vcpu *vcpu, const struct vmmu_code *code, u32 *bytes)
+{
+	const struct vmmu_code_page *c = &vcpu->emul.code;
+	unsigned long offset = offset_in_page(code->linear);
+
+	if (offset > PAGE_SIZE - sizeof(*bytes))
+		return false;
+	if (likely(same_key(vcpu, &code->state, code->linear)) &&
+	    user_access_begin((void __user *)c->hva, PAGE_SIZE)) {
+		if (likely(unchanged(c))) {
+			unsafe_get_user(*bytes, (u32 __user *)(c->hva + offset), missed);
+			user_access_end();
+			return true;
+		}
+missed:
+		user_access_end();
+	}
+	return peek_slowly(vcpu, code, bytes);
 }

@@ -128,16 +128,19 @@ enum vmmu_seg vmmu_insn_seg(const struct vmmu_insn *insn);
 
 /* ---- instruction fetch: code.c, fetch.c ---- */
 
-/* The code segment as of now. */
+/* The code segment as of now, and what else a fetch depends on. */
 struct vmmu_code {
 	u64 linear;		/* of rip */
 	u8 mode;		/* 2, 4, 8 */
+	struct vmmu_fetch_state state;
 };
 
 void vmmu_code_at_rip(struct vmmu_vcpu *vcpu, struct vmmu_code *code);
 /* Host address of the instruction byte at @linear. 0; 1: fault in *ex; -EFAULT: no memory. */
-int vmmu_code_hva(struct vmmu_vcpu *vcpu, u64 linear, unsigned long *hva,
-		  struct vmmu_exception *ex);
+int vmmu_code_hva(struct vmmu_vcpu *vcpu, const struct vmmu_code *code, u64 linear,
+		  unsigned long *hva, struct vmmu_exception *ex);
+/* The first four bytes at rip, if they lie in one page of RAM that is mapped. */
+bool vmmu_code_peek(struct vmmu_vcpu *vcpu, const struct vmmu_code *code, u32 *bytes);
 
 /* How a step of an emulation ended; negative errnos stand beside these. */
 enum em_result {

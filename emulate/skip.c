@@ -8,7 +8,6 @@
  * two of them. All others take the decoder. vm->srcu held; may sleep.
  */
 #include <linux/kernel.h>
-#include <linux/uaccess.h>
 #include <asm/debugreg.h>
 #include "emulator.h"
 
@@ -48,49 +47,31 @@ static u8 length_at_a_glance(u32 bytes)
 	return 0;
 }
 
-/* The first four bytes at rip, if they lie in one page of RAM that is mapped. */
-static bool peek(struct vmmu_vcpu *vcpu, const struct vmmu_code *code, u32 *bytes)
+/* Past 4 GiB in 64-bit code rip is all 64 bits; elsewhere it stays within 32. */
+static noinline u64 advance_far(struct vmmu_vcpu *vcpu, u64 next)
 {
-	struct vmmu_exception ex;
-	unsigned long hva;
-
-	if (offset_in_page(code->linear) > PAGE_SIZE - sizeof(*bytes))
-		return false;
-	if (vmmu_code_hva(vcpu, code->linear, &hva, &ex))
-		return false;
-	return !get_user(*bytes, (u32 __user *)hva);
-}
-
-/* In 64-bit code rip is all 64 bits; elsewhere it stays within 32. */
-static u64 advance(struct vmmu_vcpu *vcpu, u8 len)
-{
-	u64 next = vcpu->rip + len;
 	struct vmmu_code code;
 
-	if (likely(!((next ^ vcpu->rip) >> 32)))
-		return next;
 	vmmu_code_at_rip(vcpu, &code);
 	return code.mode == 8 ? next : (u32)next;
 }
 
-int vmmu_skip_insn(struct vmmu_vcpu *vcpu)
+static u64 advance(struct vmmu_vcpu *vcpu, u8 len)
+{
+	u64 next = vcpu->rip + len;
+
+	return likely(!((next ^ vcpu->rip) >> 32)) ? next : advance_far(vcpu, next);
+}
+
+/* Apart, because large local variables cost their initialisation. */
+static noinline int skip_decoded(struct vmmu_vcpu *vcpu)
 {
 	struct vmmu_exception ex;
 	struct vmmu_code code;
 	struct vmmu_insn insn;
-	u32 bytes;
-	u8 len;
 	int r;
 
-	len = vmmu_cpu->insn_len(vcpu);
-	if (len)
-		return vmmu_skip_to(vcpu, advance(vcpu, len));
 	vmmu_code_at_rip(vcpu, &code);
-	if (peek(vcpu, &code, &bytes))
-		len = length_at_a_glance(bytes);
-	if (likely(len))
-		return vmmu_skip_to(vcpu, advance(vcpu, len));
-
 	r = vmmu_fetch_decode(vcpu, &code, &insn, &ex);
 	/*
 	 * The processor has just executed it, so a fault here means that another vCPU
@@ -101,6 +82,25 @@ int vmmu_skip_insn(struct vmmu_vcpu *vcpu)
 	if (r)
 		return vmmu_emulation_failed(vcpu);
 	return vmmu_skip_to(vcpu, advance(vcpu, insn.len));
+}
+
+static u8 glance(struct vmmu_vcpu *vcpu)
+{
+	/* All of it is written by vmmu_code_at_rip(). */
+	struct vmmu_code code __attribute__((uninitialized));
+	u32 bytes;
+
+	vmmu_code_at_rip(vcpu, &code);
+	return vmmu_code_peek(vcpu, &code, &bytes) ? length_at_a_glance(bytes) : 0;
+}
+
+int vmmu_skip_insn(struct vmmu_vcpu *vcpu)
+{
+	u8 len = vmmu_cpu_caps.next_rip ? vmmu_cpu->insn_len(vcpu) : 0;
+
+	if (!len)
+		len = glance(vcpu);
+	return likely(len) ? vmmu_skip_to(vcpu, advance(vcpu, len)) : skip_decoded(vcpu);
 }
 
 /**

@@ -358,18 +358,36 @@ int vmmu_set_mp_state(struct vmmu_vcpu *vcpu, const struct kvm_mp_state *mp)
 
 /* ---- which kind of code runs ---- */
 
+void vmmu_fetch_state_by_parts(struct vmmu_vcpu *vcpu, struct vmmu_fetch_state *f)
+{
+	struct kvm_segment cs;
+
+	vmmu_cpu->get_segment(vcpu, VMMU_SEG_CS, &cs);
+	f->cr0 = vmmu_cpu->get_cr0(vcpu);
+	f->cr3 = vmmu_cpu->get_cr3(vcpu);
+	f->cr4 = vmmu_cpu->get_cr4(vcpu);
+	f->efer = vmmu_cpu->get_efer(vcpu);
+	f->cpl = vmmu_cpu->get_cpl(vcpu);
+	if (cs.l && (f->efer & EFER_LMA)) {
+		f->mode = 8;
+		f->cs_base = 0;
+	} else {
+		f->mode = cs.db ? 4 : 2;
+		f->cs_base = cs.base;
+	}
+}
+
 /*
  * vmmu_code_bytes() - default size of code at rip: 2, 4 or 8
  */
 int vmmu_code_bytes(struct vmmu_vcpu *vcpu)
 {
-	struct kvm_segment cs;
+	struct vmmu_fetch_state f;
 
-	if (!(vmmu_cpu->get_cr0(vcpu) & X86_CR0_PE) ||
-	    (vmmu_cpu->get_rflags(vcpu) & X86_EFLAGS_VM))
-		return 2;
-	vmmu_cpu->get_segment(vcpu, VMMU_SEG_CS, &cs);
-	if (cs.l && (vmmu_cpu->get_efer(vcpu) & EFER_LMA))
+	vmmu_fetch_state(vcpu, &f);
+	if (f.mode == 8)
 		return 8;
-	return cs.db ? 4 : 2;
+	if (!(f.cr0 & X86_CR0_PE) || (vmmu_cpu->get_rflags(vcpu) & X86_EFLAGS_VM))
+		return 2;
+	return f.mode;
 }

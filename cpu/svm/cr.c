@@ -39,6 +39,25 @@ u64 svm_get_efer(struct vmmu_vcpu *vcpu)
 	return svm_save(vcpu)->efer & ~EFER_SVME;
 }
 
+void svm_fetch_state(struct vmmu_vcpu *vcpu, struct vmmu_fetch_state *f)
+{
+	struct vmcb_save_area *s = svm_save(vcpu);
+	u16 attrib = s->cs.attrib;
+
+	f->cr0 = svm_get_cr0(vcpu);
+	f->cr3 = svm_get_cr3(vcpu);
+	f->cr4 = svm_get_cr4(vcpu);
+	f->efer = svm_get_efer(vcpu);
+	f->cpl = s->cpl;
+	if ((attrib & SVM_SELECTOR_L_MASK) && (f->efer & EFER_LMA)) {
+		f->mode = 8;
+		f->cs_base = 0;
+	} else {
+		f->mode = attrib & SVM_SELECTOR_DB_MASK ? 4 : 2;
+		f->cs_base = s->cs.base;
+	}
+}
+
 void svm_set_cr0(struct vmmu_vcpu *vcpu, u64 val)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);

@@ -16,8 +16,8 @@
 #include <linux/hardirq.h>
 #include <linux/instrumentation.h>
 #include <linux/instruction_pointer.h>
+#include <linux/jiffies.h>
 #include <linux/irqflags.h>
-#include <linux/mem_encrypt.h>
 #include <linux/rcupdate.h>
 #include <linux/smp.h>
 #include <asm/mce.h>
@@ -33,9 +33,20 @@ static_assert(offsetof(struct svm_switch, host_spec) == 32);
 static_assert(VMMU_RCX == 1 && VMMU_RBP == 5 && VMMU_RDI == 7 && VMMU_R15 == 15);
 
 /*
- * Interrupts are on in the guest as lockdep and tracing see it, and RCU counts
- * the run as a quiescent state: it may last as long as a time slice.
+ * A turn in the guest may last until the next tick, so RCU is told of a quiescent
+ * state before it; once per tick is what a guest that never exits gives it, too.
  */
+static __always_inline void note_quiescent_state(void)
+{
+	unsigned long now = jiffies;
+
+	if (this_cpu_read(svm_cpu.quiescent) == now)
+		return;
+	this_cpu_write(svm_cpu.quiescent, now);
+	rcu_virt_note_context_switch();
+}
+
+/* Interrupts are on in the guest as lockdep and tracing see it. */
 static __always_inline void guest_state_in(void)
 {
 	instrumentation_begin();
@@ -45,7 +56,7 @@ static __always_inline void guest_state_in(void)
 
 	if (!context_tracking_guest_enter()) {
 		instrumentation_begin();
-		rcu_virt_note_context_switch();
+		note_quiescent_state();
 		instrumentation_end();
 	}
 	lockdep_hardirqs_on(_THIS_IP_);
@@ -54,11 +65,7 @@ static __always_inline void guest_state_in(void)
 static __always_inline void guest_state_out(void)
 {
 	lockdep_hardirqs_off(_THIS_IP_);
-	if (!context_tracking_guest_exit()) {
-		instrumentation_begin();
-		rcu_virt_note_context_switch();
-		instrumentation_end();
-	}
+	context_tracking_guest_exit();
 	instrumentation_begin();
 	trace_hardirqs_off_finish();
 	instrumentation_end();
@@ -88,9 +95,8 @@ void svm_prepare_switch(struct vmmu_vcpu *vcpu)
 /* With an MSR filter in the VM every MSR access exits and is judged there. */
 static void choose_msrpm(struct vmmu_vcpu *vcpu)
 {
-	struct page *page = rcu_access_pointer(vcpu->vm->msr_filter) ? svm_host.msrpm_all :
-								       svm_host.msrpm;
-	u64 pa = __sme_pa(page_address(page));
+	u64 pa = rcu_access_pointer(vcpu->vm->msr_filter) ? svm_host.msrpm_all_pa :
+							    svm_host.msrpm_pa;
 
 	if (svm_control(vcpu)->msrpm_base_pa != pa) {
 		svm_control(vcpu)->msrpm_base_pa = pa;
@@ -145,7 +151,7 @@ void svm_enter(struct vmmu_vcpu *vcpu)
 	struct svm_switch args = {
 		.regs = vcpu->regs,
 		.vmcb_pa = svm->pa,
-		.host_pa = __sme_pa(page_address(sc->host)),
+		.host_pa = sc->host_pa,
 	};
 	bool hw_dr;
 
@@ -184,7 +190,7 @@ void svm_enter(struct vmmu_vcpu *vcpu)
  * A machine check that hit the guest: the host's handler looks at the banks as
  * if it had come from user mode, where it may kill the process and go on.
  */
-void svm_host_event(struct vmmu_vcpu *vcpu)
+static noinline void machine_check(void)
 {
 #ifdef CONFIG_X86_MCE
 	struct pt_regs regs = {
@@ -192,7 +198,12 @@ void svm_host_event(struct vmmu_vcpu *vcpu)
 		.flags = X86_EFLAGS_IF,
 	};
 
-	if (svm_control(vcpu)->exit_code == SVM_EXIT_EXCP_BASE + X86_TRAP_MC)
-		do_machine_check(&regs);
+	do_machine_check(&regs);
 #endif
+}
+
+void svm_host_event(struct vmmu_vcpu *vcpu)
+{
+	if (unlikely(svm_control(vcpu)->exit_code == SVM_EXIT_EXCP_BASE + X86_TRAP_MC))
+		machine_check();
 }

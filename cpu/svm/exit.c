@@ -105,10 +105,18 @@ static int (*const handlers[])(struct vmmu_vcpu *vcpu) = {
 static_assert(SVM_EXIT_WRITE_CR0 + 15 < SVM_EXIT_READ_DR0);
 static_assert(SVM_EXIT_WRITE_DR0 + 15 < SVM_EXIT_EXCP_BASE);
 
+static noinline int unexpected_exit(struct vmmu_vcpu *vcpu, u32 code)
+{
+	u64 data[2] = { code, vcpu->cpu };
+
+	svm_dump(vcpu);
+	return vmmu_exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON,
+					ARRAY_SIZE(data), data);
+}
+
 int svm_handle_exit(struct vmmu_vcpu *vcpu)
 {
 	u32 code = svm_control(vcpu)->exit_code;
-	u64 data[2] = { code, vcpu->cpu };
 
 	if (code == (u32)SVM_EXIT_ERR)
 		return svm_exit_error(vcpu);
@@ -117,10 +125,7 @@ int svm_handle_exit(struct vmmu_vcpu *vcpu)
 		return exit_npf(vcpu);
 	if (code < ARRAY_SIZE(handlers) && handlers[code])
 		return handlers[code](vcpu);
-
-	svm_dump(vcpu);
-	return vmmu_exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON,
-					ARRAY_SIZE(data), data);
+	return unexpected_exit(vcpu, code);
 }
 
 /* next_rip is 0 after exits that are no instruction's: APM vol. 2, 15.7.1. */

@@ -51,6 +51,8 @@ int svm_msrpm_setup(void)
 	svm_host.msrpm_all = alloc_pages(GFP_KERNEL, MSRPM_ORDER);
 	if (!svm_host.msrpm || !svm_host.msrpm_all)
 		return -ENOMEM;
+	svm_host.msrpm_pa = __sme_pa(page_address(svm_host.msrpm));
+	svm_host.msrpm_all_pa = __sme_pa(page_address(svm_host.msrpm_all));
 	memset(page_address(svm_host.msrpm_all), 0xff, PAGE_SIZE << MSRPM_ORDER);
 
 	map = page_address(svm_host.msrpm);

@@ -54,6 +54,7 @@ const struct vmmu_cpu_ops vmmu_svm_ops = {
 	.get_segment = svm_get_segment,
 	.set_segment = svm_set_segment,
 	.get_cpl = svm_get_cpl,
+	.fetch_state = svm_fetch_state,
 	.get_idt = svm_get_idt,
 	.set_idt = svm_set_idt,
 	.get_gdt = svm_get_gdt,

@@ -134,6 +134,8 @@ static int alloc_cpu_pages(void)
 
 		sc->hsave = alloc_pages_node(node, GFP_KERNEL | __GFP_ZERO, 0);
 		sc->host = alloc_pages_node(node, GFP_KERNEL | __GFP_ZERO, 0);
+		if (sc->host)
+			sc->host_pa = __sme_pa(page_address(sc->host));
 		if (!sc->hsave || !sc->host)
 			return -ENOMEM;
 	}

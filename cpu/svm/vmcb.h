@@ -65,6 +65,7 @@ struct svm_host {
 	struct page *iopm;	/* all ones: every port exits */
 	struct page *msrpm;	/* what the guest may touch directly */
 	struct page *msrpm_all;	/* everything exits: VMs with an MSR filter */
+	u64 msrpm_pa, msrpm_all_pa;	/* of the two, as the VMCB takes them */
 };
 
 extern struct svm_host svm_host;
@@ -80,6 +81,8 @@ struct svm_cpu {
 	u32 next_asid;
 	struct page *hsave;	/* VMRUN's own host save area */
 	struct page *host;	/* VMSAVE/VMLOAD of the host's FS, GS, TR, LDTR, STAR ... */
+	u64 host_pa;		/* of that page, as VMSAVE takes it */
+	unsigned long quiescent;	/* jiffies when RCU was last told: enter.c */
 };
 
 DECLARE_PER_CPU(struct svm_cpu, svm_cpu);
@@ -247,6 +250,7 @@ void svm_seg_from_kvm(struct vmcb_seg *s, const struct kvm_segment *val);
 void svm_get_segment(struct vmmu_vcpu *vcpu, enum vmmu_seg seg, struct kvm_segment *val);
 void svm_set_segment(struct vmmu_vcpu *vcpu, enum vmmu_seg seg, const struct kvm_segment *val);
 u8 svm_get_cpl(struct vmmu_vcpu *vcpu);
+void svm_fetch_state(struct vmmu_vcpu *vcpu, struct vmmu_fetch_state *f);
 void svm_get_idt(struct vmmu_vcpu *vcpu, struct kvm_dtable *dt);
 void svm_set_idt(struct vmmu_vcpu *vcpu, const struct kvm_dtable *dt);
 void svm_get_gdt(struct vmmu_vcpu *vcpu, struct kvm_dtable *dt);

@@ -25,6 +25,14 @@ struct vmmu_cpu_caps {
 
 extern struct vmmu_cpu_caps vmmu_cpu_caps;
 
+/* All that the fetch of an instruction depends on. */
+struct vmmu_fetch_state {
+	u64 cr0, cr3, cr4, efer;
+	u64 cs_base;		/* 0 in 64-bit code */
+	u8 mode;		/* default address bytes of the code segment: 2, 4, 8 */
+	u8 cpl;
+};
+
 struct vmmu_cpu_ops {
 	const char *name;	/* "AMD-V" or "VT-x": for messages */
 	const char *rival;	/* the in-tree module that would own it */
@@ -114,6 +122,11 @@ struct vmmu_cpu_ops {
 	void (*set_segment)(struct vmmu_vcpu *vcpu, enum vmmu_seg seg,
 			    const struct kvm_segment *val);
 	u8 (*get_cpl)(struct vmmu_vcpu *vcpu);
+	/*
+	 * What the getters above say, for one purpose and at once, because many exits ask.
+	 * May be NULL: call it through vmmu_fetch_state().
+	 */
+	void (*fetch_state)(struct vmmu_vcpu *vcpu, struct vmmu_fetch_state *f);
 	void (*get_idt)(struct vmmu_vcpu *vcpu, struct kvm_dtable *dt);
 	void (*set_idt)(struct vmmu_vcpu *vcpu, const struct kvm_dtable *dt);
 	void (*get_gdt)(struct vmmu_vcpu *vcpu, struct kvm_dtable *dt);

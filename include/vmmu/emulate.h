@@ -12,6 +12,7 @@
 #ifndef VMMU_EMULATE_H
 #define VMMU_EMULATE_H
 
+#include "vmmu/cpu.h"
 #include "vmmu/types.h"
 
 #define VMMU_INSN_MAX	15
@@ -32,13 +33,12 @@ struct vmmu_io_access {
  */
 struct vmmu_code_page {
 	bool valid;
-	u8 cpl;
 	u8 maxphyaddr;
 	u8 gpte_bytes;
 	u8 nr_gptes;
 	u64 linear;
 	u64 generation;		/* of the memslots that the addresses come from */
-	u64 cr0, cr3, cr4, efer;
+	struct vmmu_fetch_state state;	/* but for cs_base and mode: linear says it */
 	unsigned long hva;	/* of the page */
 	unsigned long gpte_hva[5];
 	u64 gpte[5];

@@ -347,6 +347,17 @@ int vmmu_set_debugregs(struct vmmu_vcpu *vcpu, const struct kvm_debugregs *dbg);
 int vmmu_get_mp_state(struct vmmu_vcpu *vcpu, struct kvm_mp_state *mp);
 int vmmu_set_mp_state(struct vmmu_vcpu *vcpu, const struct kvm_mp_state *mp);
 
+/* vmmu_fetch_state() for a back end without an answer of its own. */
+void vmmu_fetch_state_by_parts(struct vmmu_vcpu *vcpu, struct vmmu_fetch_state *f);
+
+static inline void vmmu_fetch_state(struct vmmu_vcpu *vcpu, struct vmmu_fetch_state *f)
+{
+	if (likely(vmmu_cpu->fetch_state))
+		vmmu_cpu->fetch_state(vcpu, f);
+	else
+		vmmu_fetch_state_by_parts(vcpu, f);
+}
+
 /* Which mode the guest's code runs in: 2, 4 or 8 (default address bytes of CS). */
 int vmmu_code_bytes(struct vmmu_vcpu *vcpu);
 
