@@ -363,6 +363,27 @@ static void unlisted_topology(struct vmmu_vcpu *vcpu, u32 function, u32 index,
 	e->edx = one->edx;
 }
 
+/* Does an entry of @function mirror other state? See vmmu_cpuid_entry_now(). */
+static bool mirrors(u32 function)
+{
+	return function == 0x1 || function == 0x7 || function == 0xd;
+}
+
+/* A leaf that mirrors other state or is not listed. */
+static noinline void answer_slowly(struct vmmu_vcpu *vcpu, const struct kvm_cpuid_entry2 *found,
+				   u32 function, u32 index, struct kvm_cpuid_entry2 *e)
+{
+	if (!found)
+		found = beyond_range(vcpu, &function, index);
+	if (found) {
+		*e = *found;
+		vmmu_cpuid_entry_now(vcpu, e);
+	} else {
+		*e = (struct kvm_cpuid_entry2) {};
+		unlisted_topology(vcpu, function, index, e);
+	}
+}
+
 /**
  * vmmu_cpuid() - what CPUID answers
  * @vcpu: loaded
@@ -373,21 +394,16 @@ static void unlisted_topology(struct vmmu_vcpu *vcpu, u32 function, u32 index,
  */
 void vmmu_cpuid(struct vmmu_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
 {
-	u32 function = *eax, index = *ecx;
-	const struct kvm_cpuid_entry2 *found;
-	struct kvm_cpuid_entry2 e = {};
+	const struct kvm_cpuid_entry2 *e;
+	struct kvm_cpuid_entry2 now;
 
-	found = find(vcpu->cpuid.entries, vcpu->cpuid.nr, function, index);
-	if (!found)
-		found = beyond_range(vcpu, &function, index);
-	if (found) {
-		e = *found;
-		vmmu_cpuid_entry_now(vcpu, &e);
-	} else {
-		unlisted_topology(vcpu, function, index, &e);
+	e = find(vcpu->cpuid.entries, vcpu->cpuid.nr, *eax, *ecx);
+	if (!e || mirrors(*eax)) {
+		answer_slowly(vcpu, e, *eax, *ecx, &now);
+		e = &now;
 	}
-	*eax = e.eax;
-	*ebx = e.ebx;
-	*ecx = e.ecx;
-	*edx = e.edx;
+	*eax = e->eax;
+	*ebx = e->ebx;
+	*ecx = e->ecx;
+	*edx = e->edx;
 }

@@ -139,13 +139,11 @@ static bool enter_once(struct vmmu_vcpu *vcpu)
 	return enter;
 }
 
-static void trace_exit(struct vmmu_vcpu *vcpu)
+static noinline void trace_exit(struct vmmu_vcpu *vcpu)
 {
 	u64 reason, info1, info2;
 	u32 intr, intr_error;
 
-	if (!trace_vmmu_exit_enabled())
-		return;
 	vmmu_cpu->exit_info(vcpu, &reason, &info1, &info2, &intr, &intr_error);
 	trace_vmmu_exit(vcpu->id, vcpu->rip, reason, info1, info2, intr, intr_error);
 }
@@ -162,17 +160,18 @@ static int run_guest(struct vmmu_vcpu *vcpu)
 	r = vmmu_mmu_load(vcpu);
 	if (r)
 		return r;
-	if (vmmu_test_clear_request(vcpu, VMMU_REQ_EVENT) || vmmu_event_reinjecting(vcpu) ||
-	    READ_ONCE(vcpu->run->request_interrupt_window))
+	/* What the last exit cut short is injected again whether or not somebody asks. */
+	if (((READ_ONCE(vcpu->requests) & BIT(VMMU_REQ_EVENT)) &&
+	     vmmu_test_clear_request(vcpu, VMMU_REQ_EVENT)) ||
+	    vmmu_event_reinjecting(vcpu) || READ_ONCE(vcpu->run->request_interrupt_window))
 		vmmu_inject_events(vcpu);
 
 	if (!enter_once(vcpu))
 		return 1;
 
 	vmmu_cpu->complete_events(vcpu);
-	if (vmmu_event_reinjecting(vcpu))
-		vmmu_request(vcpu, VMMU_REQ_EVENT);
-	trace_exit(vcpu);
+	if (trace_vmmu_exit_enabled())
+		trace_exit(vcpu);
 	return vmmu_cpu->handle_exit(vcpu);
 }
 
