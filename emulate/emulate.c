@@ -118,10 +118,15 @@ static int execute(struct vmmu_emul *em)
 
 int em_run(struct vmmu_vcpu *vcpu)
 {
-	struct vmmu_emul em = { .vcpu = vcpu };
-	struct vmmu_code code;
+	/* Large, and each part is written before it is read: see begin(), read_mode(). */
+	struct vmmu_emul em __attribute__((uninitialized));
+	struct vmmu_code code __attribute__((uninitialized));
 	int r;
 
+	em.vcpu = vcpu;
+	em.mode_valid = false;
+	em.port_checked = false;
+	em.seg_valid = 0;
 	vmmu_code_at_rip(vcpu, &code);
 	read_mode(&em, &code);
 	r = load_insn(&em, &code);

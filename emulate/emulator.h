@@ -231,6 +231,8 @@ static inline bool em_user_steps(const struct vmmu_vcpu *vcpu)
 }
 
 /* operand.c */
+/* Does @reg of a byte instruction name AH..BH? They are the second bytes of reg - 4. */
+bool em_high_byte(const struct vmmu_emul *em, unsigned int reg, unsigned int bytes);
 u64 em_reg(const struct vmmu_emul *em, unsigned int reg, unsigned int bytes);
 void em_set_reg(struct vmmu_emul *em, unsigned int reg, unsigned int bytes, u64 val);
 /* Registers as byte instructions name them: AH..BH without REX. */

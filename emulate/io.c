@@ -67,6 +67,49 @@ static bool same_instruction(const struct vmmu_vcpu *vcpu)
 	return vcpu->rip == vcpu->emul.rip;
 }
 
+/*
+ * A MOV from memory to a register whose only access is @a: once the value is there,
+ * running it again would do nothing but put it into the register.
+ */
+static bool is_load(const struct vmmu_emul *em, const struct vmmu_io_access *a)
+{
+	return !a->port && !a->write && !em->vcpu->emul.cursor && em->insn.attr_op == DO_MOV &&
+	       (em->insn.opcode & 2) && a->len == em_bytes(em);
+}
+
+static void note_load(struct vmmu_emul *em, const struct vmmu_io_access *a)
+{
+	struct vmmu_emul_vcpu *st = &em->vcpu->emul;
+
+	st->load = is_load(em, a);
+	if (!st->load)
+		return;
+	st->load_high = em_high_byte(em, em->insn.reg, a->len);
+	st->load_reg = em->insn.reg;
+	st->next_rip = em->rip;
+}
+
+static int complete_load(struct vmmu_vcpu *vcpu, const struct vmmu_io_access *a)
+{
+	struct vmmu_emul_vcpu *st = &vcpu->emul;
+	u64 *reg = &vcpu->regs[st->load_high ? st->load_reg - 4 : st->load_reg];
+
+	switch (a->len) {
+	case 1:
+		((u8 *)reg)[st->load_high] = a->data[0];
+		break;
+	case 2:
+		*(u16 *)reg = get_unaligned((const u16 *)a->data);
+		break;
+	case 4:
+		*reg = get_unaligned((const u32 *)a->data);
+		break;
+	default:
+		*reg = get_unaligned((const u64 *)a->data);
+	}
+	return vmmu_skip_to(vcpu, st->next_rip);
+}
+
 static int em_complete(struct vmmu_vcpu *vcpu)
 {
 	struct vmmu_emul_vcpu *st = &vcpu->emul;
@@ -79,6 +122,8 @@ static int em_complete(struct vmmu_vcpu *vcpu)
 		return 1;
 	if (!a->write)
 		memcpy(a->data, a->port ? vcpu->pio_data : vcpu->run->mmio.data, a->len);
+	if (st->load)
+		return complete_load(vcpu, a);
 	st->nr_done++;
 	return em_run(vcpu);
 }
@@ -131,6 +176,7 @@ static int device_access(struct vmmu_emul *em, struct vmmu_io_access *a, bool la
 		return EM_OK;
 	}
 	st->log[st->cursor] = *a;
+	note_load(em, a);
 	st->pending = true;
 	vcpu->complete_io = em_complete;
 	return EM_EXIT;

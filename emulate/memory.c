@@ -33,15 +33,12 @@ static bool is_fault_gpa(const struct vmmu_emul *em, u64 linear)
 	       offset_in_page(linear) == offset_in_page(st->fault_gpa);
 }
 
-int em_translate(struct vmmu_emul *em, u64 linear, u64 access, gpa_t *gpa)
+/* Apart, because large local variables cost their initialisation. */
+static noinline int walk_gva(struct vmmu_emul *em, u64 linear, u64 access, gpa_t *gpa)
 {
 	struct vmmu_walk walk;
 	int r;
 
-	if (!(access & VMMU_PFERR_IMPLICIT) && is_fault_gpa(em, linear)) {
-		*gpa = em->vcpu->emul.fault_gpa;
-		return EM_OK;
-	}
 	if (!em->mode_valid) {
 		vmmu_paging_mode(em->vcpu, &em->mode);
 		em->mode_valid = true;
@@ -54,6 +51,15 @@ int em_translate(struct vmmu_emul *em, u64 linear, u64 access, gpa_t *gpa)
 		return EM_FAULT;
 	*gpa = walk.gpa;
 	return EM_OK;
+}
+
+int em_translate(struct vmmu_emul *em, u64 linear, u64 access, gpa_t *gpa)
+{
+	if (!(access & VMMU_PFERR_IMPLICIT) && is_fault_gpa(em, linear)) {
+		*gpa = em->vcpu->emul.fault_gpa;
+		return EM_OK;
+	}
+	return walk_gva(em, linear, access, gpa);
 }
 
 int em_ram(struct vmmu_emul *em, gpa_t gpa, bool write)

@@ -30,21 +30,21 @@ void em_set_reg(struct vmmu_emul *em, unsigned int reg, unsigned int bytes, u64 
 		em->regs[reg] = (em->regs[reg] & ~mask) | (val & mask);
 }
 
-static bool high_byte(const struct vmmu_emul *em, unsigned int reg, unsigned int bytes)
+bool em_high_byte(const struct vmmu_emul *em, unsigned int reg, unsigned int bytes)
 {
 	return bytes == 1 && reg >= 4 && reg < 8 && !em->insn.rex;
 }
 
 u64 em_reg_op(const struct vmmu_emul *em, unsigned int reg, unsigned int bytes)
 {
-	if (high_byte(em, reg, bytes))
+	if (em_high_byte(em, reg, bytes))
 		return (em->regs[reg - 4] >> 8) & 0xff;
 	return em_reg(em, reg, bytes);
 }
 
 void em_set_reg_op(struct vmmu_emul *em, unsigned int reg, unsigned int bytes, u64 val)
 {
-	if (high_byte(em, reg, bytes))
+	if (em_high_byte(em, reg, bytes))
 		em->regs[reg - 4] = (em->regs[reg - 4] & ~0xff00ULL) | (val & 0xff) << 8;
 	else
 		em_set_reg(em, reg, bytes, val);

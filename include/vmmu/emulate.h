@@ -58,9 +58,13 @@ struct vmmu_emul_vcpu {
 	u8 bytes[VMMU_INSN_MAX];
 	u8 nr_bytes;		/* 0: not fetched yet */
 	u64 rip;
-	/* vmmu_port_io(): the IN or stepped OUT that is with user space. */
+	/* The IN or stepped OUT of vmmu_port_io(), or the load, that is with user space. */
 	u64 next_rip;
 	u8 port_size;
+	/* log[0] is all that a MOV from memory waits for: it ends without running again. */
+	bool load;
+	bool load_high;		/* into AH..BH */
+	u8 load_reg;
 	/* REP INS: elements asked of user space at once; their data is in vcpu->pio_data. */
 	u32 batch;
 	bool batch_ready;
