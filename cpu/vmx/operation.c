@@ -103,7 +103,7 @@ void vmx_invept(u64 eptp)
 	WARN_ON_ONCE(failed);
 }
 
-static void invvpid(unsigned long type, u16 vpid)
+static void drop_vpids(unsigned long type, u16 vpid)
 {
 	struct { u64 vpid, linear; } desc = { vpid, 0 };
 	bool failed;
@@ -115,12 +115,12 @@ static void invvpid(unsigned long type, u16 vpid)
 void vmx_invvpid(u16 vpid)
 {
 	if (vmx_host.invvpid_context)
-		invvpid(VMX_VPID_EXTENT_SINGLE_CONTEXT, vpid);
+		drop_vpids(VMX_VPID_EXTENT_SINGLE_CONTEXT, vpid);
 	else
 		vmx_invvpid_all();
 }
 
 void vmx_invvpid_all(void)
 {
-	invvpid(VMX_VPID_EXTENT_ALL_CONTEXT, 0);
+	drop_vpids(VMX_VPID_EXTENT_ALL_CONTEXT, 0);
 }
