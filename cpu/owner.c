@@ -25,6 +25,7 @@ struct vmmu_cpu_caps vmmu_cpu_caps;
 
 static const struct vmmu_cpu_ops *const backends[] = {
 	&vmmu_svm_ops,
+	&vmmu_vmx_ops,
 };
 
 static struct {
@@ -172,7 +173,7 @@ static const struct vmmu_cpu_ops *choose(void)
 	for (i = 0; i < ARRAY_SIZE(backends); i++)
 		if (backends[i]->present())
 			return backends[i];
-	pr_err("this processor has no AMD-V (SVM), which vmmu needs\n");
+	pr_err("this processor has neither AMD-V (SVM) nor VT-x, one of which vmmu needs\n");
 	return NULL;
 }
 

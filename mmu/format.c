@@ -62,3 +62,21 @@ const struct vmmu_spte_format vmmu_format_ept = {
 	.mmu_writable	= BIT_ULL(53),
 	.managed	= BIT_ULL(54),
 };
+
+/*
+ * Hardware keeps no age here and no dirty bit: what may be written counts as dirty, and
+ * nothing counts as used.
+ */
+const struct vmmu_spte_format vmmu_format_ept_no_ad = {
+	.name		= "EPT without A/D",
+	.table		= VMMU_SPTE_PRESENT | EPT_R | EPT_W | EPT_X,
+	.leaf		= VMMU_SPTE_PRESENT | EPT_R,
+	.write		= EPT_W,
+	.exec		= EPT_X,
+	.dirty		= EPT_W,
+	.cached		= EPT_TYPE_WB,
+	.uncached	= EPT_TYPE_UC,
+	.host_writable	= BIT_ULL(52),
+	.mmu_writable	= BIT_ULL(53),
+	.managed	= BIT_ULL(54),
+};

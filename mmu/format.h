@@ -15,6 +15,7 @@
 #include <linux/bitfield.h>
 #include <linux/bits.h>
 #include <linux/mem_encrypt.h>
+#include "vmmu/mmu.h"
 #include "vmmu/types.h"
 
 #define VMMU_SPTES_PER_PAGE	512
@@ -96,9 +97,6 @@ struct vmmu_spte_format {
 	u64 mmu_writable;
 	u64 managed;
 };
-
-extern const struct vmmu_spte_format vmmu_format_x86_64;	/* NPT too */
-extern const struct vmmu_spte_format vmmu_format_ept;
 
 static __always_inline bool vmmu_spte_present(u64 spte)
 {

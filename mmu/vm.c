@@ -35,7 +35,7 @@ int vmmu_mmu_vm_init(struct vmmu_vm *vm)
 		return -EOPNOTSUPP;
 
 	rwlock_init(&mmu->lock);
-	mmu->format = &vmmu_format_x86_64;
+	mmu->format = vmmu_cpu_caps.tdp_format;
 	mmu->root_level = vmmu_cpu_caps.tdp_root_level;
 	return vmmu_root_create(vm);
 }

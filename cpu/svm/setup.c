@@ -99,6 +99,7 @@ static void fill_caps(void)
 
 	c->tdp = true;
 	c->tdp_ad = true;
+	c->tdp_format = &vmmu_format_x86_64;
 	c->next_rip = svm_host.nrips;
 	c->flush_by_asid = svm_host.flush_by_asid;
 	c->tdp_max_level = boot_cpu_has(X86_FEATURE_GBPAGES) ? VMMU_LEVEL_1G : VMMU_LEVEL_2M;

@@ -12,6 +12,8 @@
 
 #include "vmmu/types.h"
 
+struct vmmu_spte_format;
+
 /* What the hardware lets us do; filled by the back end's setup(), constant after. */
 struct vmmu_cpu_caps {
 	bool tdp;		/* two-dimensional paging is on (NPT, EPT) */
@@ -21,6 +23,7 @@ struct vmmu_cpu_caps {
 	u8 tdp_max_level;	/* largest leaf: VMMU_LEVEL_2M or VMMU_LEVEL_1G */
 	u8 tdp_root_level;	/* depth of a TDP table: 4 or 5 */
 	u64 host_efer;
+	const struct vmmu_spte_format *tdp_format;	/* one of vmmu/mmu.h's */
 };
 
 extern struct vmmu_cpu_caps vmmu_cpu_caps;
@@ -170,6 +173,7 @@ struct vmmu_cpu_ops {
 /* The one back end in use; set before the device appears. */
 extern const struct vmmu_cpu_ops *vmmu_cpu;
 extern const struct vmmu_cpu_ops vmmu_svm_ops;
+extern const struct vmmu_cpu_ops vmmu_vmx_ops;
 
 /* cpu/owner.c */
 

@@ -18,6 +18,11 @@
 struct vmmu_sp;
 struct vmmu_spte_format;
 
+/* The formats of two-dimensional tables, for vmmu_cpu_caps.tdp_format: mmu/format.c. */
+extern const struct vmmu_spte_format vmmu_format_x86_64;	/* NPT too */
+extern const struct vmmu_spte_format vmmu_format_ept;
+extern const struct vmmu_spte_format vmmu_format_ept_no_ad;
+
 #ifdef VMMU_AUDIT
 /* The ledger of flushes; mmu/audit.h says how it is kept. */
 struct vmmu_audit_vm {

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One entry into the guest and the exit from it.
+ *
+ * Contract: vmx_enter() is called with interrupts off and the guest's FPU loaded; it
+ * returns with interrupts off, out of VMX operation, every host register as it was,
+ * the vCPU's state complete. A host interrupt that ended the guest's run is still
+ * pending (it is not acknowledged at the exit) and is taken when the caller enables
+ * interrupts; an NMI is handed over by vmx_host_event().
+ *
+ * Locking: vcpu->mutex, preemption off. Between guest_state_in() and _out() the
+ * CPU is in the guest for RCU and lockdep: nothing instrumented runs there.
+ */
+#include <linux/context_tracking.h>
+#include <linux/cpumask.h>
+#include <linux/hardirq.h>
+#include <linux/instrumentation.h>
+#include <linux/instruction_pointer.h>
+#include <linux/irqflags.h>
+#include <linux/rcupdate.h>
+#include <linux/smp.h>
+#include <asm/desc.h>
+#include <asm/mce.h>
+#include <asm/msr.h>
+#include <asm/nospec-branch.h>
+#include <asm/segment.h>
+#include "vmcs.h"
+
+static_assert(offsetof(struct vmx_switch, regs) == 0);
+static_assert(offsetof(struct vmx_switch, guest_spec) == 8);
+static_assert(offsetof(struct vmx_switch, host_spec) == 16);
+static_assert(offsetof(struct vmx_switch, refused) == 24);
+static_assert(HOST_RSP == 0x6c14);
+static_assert(VMMU_RCX == 1 && VMMU_RBP == 5 && VMMU_RDI == 7 && VMMU_R15 == 15);
+
+/* What an exit does not give back to the host as it was. */
+struct host_rest {
+	struct desc_ptr gdt, idt;
+	u16 ds, es, fs, gs, ldt;
+	u64 fs_base, kernel_gs_base, debugctl;
+};
+
+/*
+ * Interrupts are on in the guest as lockdep and tracing see it, and RCU counts
+ * the run as a quiescent state: it may last as long as a time slice.
+ */
+static __always_inline void guest_state_in(void)
+{
+	instrumentation_begin();
+	trace_hardirqs_on_prepare();
+	lockdep_hardirqs_on_prepare();
+	instrumentation_end();
+
+	if (!context_tracking_guest_enter()) {
+		instrumentation_begin();
+		rcu_virt_note_context_switch();
+		instrumentation_end();
+	}
+	lockdep_hardirqs_on(_THIS_IP_);
+}
+
+static __always_inline void guest_state_out(void)
+{
+	lockdep_hardirqs_off(_THIS_IP_);
+	if (!context_tracking_guest_exit()) {
+		instrumentation_begin();
+		rcu_virt_note_context_switch();
+		instrumentation_end();
+	}
+	instrumentation_begin();
+	trace_hardirqs_off_finish();
+	instrumentation_end();
+}
+
+static __always_inline u64 swap_cr2(u64 new)
+{
+	u64 old;
+
+	asm volatile("mov %%cr2, %0" : "=r" (old));
+	if (old != new)
+		asm volatile("mov %0, %%cr2" : : "r" (new));
+	return old;
+}
+
+static noinstr void run_guest(struct vmx_switch *args, u64 *cr2)
+{
+	u64 host_cr2;
+
+	guest_state_in();
+	host_cr2 = swap_cr2(*cr2);
+	vmmu_vmx_switch(args);
+	*cr2 = swap_cr2(host_cr2);
+	guest_state_out();
+}
+
+/* RDTSCP and RDPID read MSR_TSC_AUX; vmx_vcpu_put() restores user space's. */
+void vmx_prepare_switch(struct vmmu_vcpu *vcpu)
+{
+	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpu);
+
+	if (vmx_host.tsc_aux && vc->tsc_aux != vcpu->msrs.tsc_aux) {
+		wrmsrl(MSR_TSC_AUX, vcpu->msrs.tsc_aux);
+		vc->tsc_aux = vcpu->msrs.tsc_aux;
+	}
+}
+
+/* With an MSR filter in the VM every MSR access exits and is judged there. */
+static void choose_bitmap(struct vmmu_vcpu *vcpu)
+{
+	struct page *page = rcu_access_pointer(vcpu->vm->msr_filter) ? vmx_host.msr_bitmap_all :
+								       vmx_host.msr_bitmap;
+	u64 pa = page_to_phys(page);
+
+	if (to_vmx(vcpu)->msr_bitmap != pa) {
+		to_vmx(vcpu)->msr_bitmap = pa;
+		vmx_dirty(to_vmx(vcpu), VMX_DIRTY_CONTROLS);
+	}
+}
+
+static void save_rest(struct host_rest *h)
+{
+	native_store_gdt(&h->gdt);
+	store_idt(&h->idt);
+	savesegment(ds, h->ds);
+	savesegment(es, h->es);
+	savesegment(fs, h->fs);
+	savesegment(gs, h->gs);
+	asm volatile("sldt %0" : "=r" (h->ldt));
+	rdmsrl(MSR_FS_BASE, h->fs_base);
+	rdmsrl(MSR_KERNEL_GS_BASE, h->kernel_gs_base);
+	rdmsrl(MSR_IA32_DEBUGCTLMSR, h->debugctl);
+}
+
+/* An exit makes the tables' limits 64K, the user's selectors and LDTR 0: SDM 28.5.2. */
+static void restore_rest(const struct host_rest *h)
+{
+	asm volatile("lgdt %0" : : "m" (h->gdt));
+	asm volatile("lidt %0" : : "m" (h->idt));
+	if (unlikely(h->ldt))
+		asm volatile("lldt %w0" : : "r" (h->ldt));
+	if (unlikely(h->ds | h->es)) {
+		loadsegment(ds, h->ds);
+		loadsegment(es, h->es);
+	}
+	if (unlikely(h->fs)) {
+		loadsegment(fs, h->fs);
+		wrmsrl(MSR_FS_BASE, h->fs_base);
+	}
+	if (unlikely(h->gs)) {
+		load_gs_index(h->gs);
+		wrmsrl(MSR_KERNEL_GS_BASE, h->kernel_gs_base);
+	}
+	if (unlikely(h->debugctl))
+		wrmsrl(MSR_IA32_DEBUGCTLMSR, h->debugctl);
+}
+
+static void guest_ran(void)
+{
+#ifdef X86_FEATURE_IBPB_EXIT_TO_USER
+	/* The guest may have trained branches that our user space would follow. */
+	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
+		this_cpu_write(x86_ibpb_exit_to_user, true);
+#endif
+}
+
+/* The entry did not happen: the event comes back as one whose delivery was cut short. */
+static void not_entered(struct vmx_vcpu *vmx, u32 refused)
+{
+	vmx->reason = VMX_REASON_NONE;
+	vmx->refused = refused;
+	vmx->idt_info = vmx->event;
+	vmx->idt_error_code = vmx->event_error;
+	vmx->event = 0;
+	vmx->intr = 0;
+	vmx->insn_len = 0;
+}
+
+/* In VMX operation with the VMCS current. */
+static void enter_and_exit(struct vmmu_vcpu *vcpu, struct vmx_cpu *vc)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	struct vmx_switch args = { .regs = vcpu->regs };
+
+	if (vmx_host.spec_ctrl) {
+		args.host_spec = this_cpu_read(x86_spec_ctrl_current);
+		args.guest_spec = vcpu->msrs.spec_ctrl;
+	}
+	choose_bitmap(vcpu);
+	vmx_tlb_enter(vmx, vc);
+	vmx_write_image(vcpu);
+	if (vmx_host.l1d_flush)
+		wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
+
+	run_guest(&args, &vcpu->cr2);
+
+	if (unlikely(args.refused)) {
+		not_entered(vmx, vmcs_read(VM_INSTRUCTION_ERROR) ?: ~0U);
+		return;
+	}
+	vmx_read_image(vcpu);
+	if (unlikely(vmx->reason & VMX_EXIT_REASONS_FAILED_VMENTRY)) {
+		vmx->idt_info = vmx->event;
+		vmx->idt_error_code = vmx->event_error;
+	}
+	vmx->event = 0;
+}
+
+void vmx_enter(struct vmmu_vcpu *vcpu)
+{
+	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpu);
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	struct host_rest rest;
+	bool hw_dr;
+
+	vmx->refused = 0;
+	/*
+	 * Not ours any more. When the CPU is going offline the scheduler is about to
+	 * move this thread: nothing happened, go round. Else the machine reboots, or
+	 * another hypervisor came.
+	 */
+	if (unlikely(!vc->enabled)) {
+		not_entered(vmx, cpu_active(smp_processor_id()) ? ~0U : 0);
+		return;
+	}
+	if (unlikely(vmx_operation_begin(vc))) {
+		not_entered(vmx, ~0U);
+		return;
+	}
+	save_rest(&rest);
+	hw_dr = vmx_dr_enter(vcpu);
+	/* First entry: the region has a revision and nothing else. SDM 25.11.3. */
+	if (vmx->dirty & VMX_DIRTY_FIXED)
+		vmcs_clear(vmx->pa);
+	if (vmcs_load(vmx->pa))
+		enter_and_exit(vcpu, vc);
+	else
+		not_entered(vmx, ~0U);
+	vmcs_clear(vmx->pa);
+	restore_rest(&rest);
+	vmx_operation_end();
+	vmx_dr_leave(vcpu, hw_dr);
+	guest_ran();
+}
+
+/*
+ * What exited for the host. An NMI blocks others until an IRET: the handler's, reached
+ * by the same gate. A machine check: the handler looks at the banks as if it had come
+ * from user mode, where it may kill the process and go on.
+ */
+void vmx_host_event(struct vmmu_vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	u32 mask = INTR_INFO_VALID_MASK | INTR_INFO_INTR_TYPE_MASK;
+	bool mce = (u16)vmx->reason == EXIT_REASON_MCE_DURING_VMENTRY;
+
+	if (vmx->reason == EXIT_REASON_EXCEPTION_NMI) {
+		if ((vmx->intr & mask) == (INTR_INFO_VALID_MASK | INTR_TYPE_NMI_INTR))
+			asm volatile("int $2");
+		mce = (vmx->intr & (mask | INTR_INFO_VECTOR_MASK)) ==
+		      (INTR_INFO_VALID_MASK | INTR_TYPE_HARD_EXCEPTION | X86_TRAP_MC);
+	}
+#ifdef CONFIG_X86_MCE
+	if (mce) {
+		struct pt_regs regs = {
+			.cs = 3,
+			.flags = X86_EFLAGS_IF,
+		};
+
+		do_machine_check(&regs);
+	}
+#endif
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * MSRs that live in the VMCS or its MSR lists, and the bitmaps of those that the
+ * guest may touch without an exit.
+ *
+ * Contract: what an entry and an exit switch is the guest's own and passes through.
+ * Everything else exits, and everything does in a VM that has an MSR filter (enter.c
+ * chooses the bitmap).
+ *
+ * Locking: the bitmaps are constant after vmx_msr_setup(); values belong to
+ * vcpu->mutex. Only setup sleeps.
+ */
+#include <linux/gfp.h>
+#include <asm/msr-index.h>
+#include "vmcs.h"
+
+static const u32 listed[VMX_NR_LISTED] = {
+	[VMX_STAR] = MSR_STAR,
+	[VMX_LSTAR] = MSR_LSTAR,
+	[VMX_CSTAR] = MSR_CSTAR,
+	[VMX_SYSCALL_MASK] = MSR_SYSCALL_MASK,
+	[VMX_KERNEL_GS_BASE] = MSR_KERNEL_GS_BASE,
+};
+
+static const u32 in_vmcs[] = {
+	MSR_FS_BASE, MSR_GS_BASE,
+	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
+};
+
+/*
+ * One KiB each: reads of MSRs 0..0x1fff, reads of 0xc0000000..0xc0001fff, writes,
+ * writes. SDM 25.6.9.
+ */
+static void pass_through(unsigned long *bitmap, u32 index)
+{
+	u32 bit = (index & 0x1fff) + (index >= 0xc0000000 ? 0x2000 : 0);
+
+	__clear_bit(bit, bitmap);
+	__clear_bit(bit + 0x4000, bitmap);
+}
+
+int vmx_msr_setup(void)
+{
+	unsigned long *bitmap;
+	int i;
+
+	vmx_host.msr_bitmap = alloc_page(GFP_KERNEL);
+	vmx_host.msr_bitmap_all = alloc_page(GFP_KERNEL);
+	if (!vmx_host.msr_bitmap || !vmx_host.msr_bitmap_all)
+		return -ENOMEM;
+	memset(page_address(vmx_host.msr_bitmap_all), 0xff, PAGE_SIZE);
+
+	bitmap = page_address(vmx_host.msr_bitmap);
+	memset(bitmap, 0xff, PAGE_SIZE);
+	for (i = 0; i < ARRAY_SIZE(listed); i++)
+		pass_through(bitmap, listed[i]);
+	for (i = 0; i < ARRAY_SIZE(in_vmcs); i++)
+		pass_through(bitmap, in_vmcs[i]);
+	return 0;
+}
+
+void vmx_msr_teardown(void)
+{
+	if (vmx_host.msr_bitmap)
+		__free_page(vmx_host.msr_bitmap);
+	if (vmx_host.msr_bitmap_all)
+		__free_page(vmx_host.msr_bitmap_all);
+	vmx_host.msr_bitmap = NULL;
+	vmx_host.msr_bitmap_all = NULL;
+}
+
+void vmx_msr_lists_init(struct vmx_msr_area *area)
+{
+	int i;
+
+	for (i = 0; i < VMX_NR_LISTED; i++) {
+		area->guest[i].index = listed[i];
+		area->host[i].index = listed[i];
+	}
+}
+
+/* Where @index is kept, or NULL; @address: it holds a linear address. */
+static u64 *kept(struct vmx_vcpu *vmx, u32 index, bool *address)
+{
+	int i;
+
+	*address = index != MSR_STAR && index != MSR_SYSCALL_MASK;
+	for (i = 0; i < VMX_NR_LISTED; i++)
+		if (listed[i] == index)
+			return &vmx->msrs->guest[i].value;
+	switch (index) {
+	case MSR_FS_BASE:
+		return &vmx->seg[VMMU_SEG_FS].base;
+	case MSR_GS_BASE:
+		return &vmx->seg[VMMU_SEG_GS].base;
+	case MSR_IA32_SYSENTER_ESP:
+		return &vmx->sysenter_esp;
+	case MSR_IA32_SYSENTER_EIP:
+		return &vmx->sysenter_eip;
+	}
+	return NULL;
+}
+
+int vmx_get_msr(struct vmmu_vcpu *vcpu, u32 index, u64 *val)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	bool address;
+	u64 *field = kept(vmx, index, &address);
+
+	if (field) {
+		*val = *field;
+		return 0;
+	}
+	switch (index) {
+	case MSR_IA32_SYSENTER_CS:
+		*val = vmx->sysenter_cs;
+		return 0;
+	case MSR_IA32_CR_PAT:
+		*val = vmx->pat;
+		return 0;
+	case MSR_TSC_AUX:
+		*val = vcpu->msrs.tsc_aux;
+		return 0;
+	case MSR_IA32_DEBUGCTLMSR:
+		*val = 0;
+		return 0;
+	default:
+		return -ENOENT;
+	}
+}
+
+static int set_pat(struct vmmu_vcpu *vcpu, u64 val)
+{
+	u64 pat = val;
+	int i;
+
+	/* Types 0, 1, 4, 5, 6, 7: SDM 12.12.2. */
+	for (i = 0; i < 8; i++, pat >>= 8)
+		if ((pat & 0xff) > 7 || (pat & 0xfe) == 2)
+			return 1;
+	to_vmx(vcpu)->pat = val;
+	vcpu->msrs.pat = val;
+	vmx_dirty(to_vmx(vcpu), VMX_DIRTY_CR);
+	return 0;
+}
+
+static bool canonical(struct vmmu_vcpu *vcpu, u64 val, bool host)
+{
+	bool wide = (vmx_get_cr4(vcpu) & X86_CR4_LA57) ||
+		    (host && (vmx_host.cr4_fixed1 & X86_CR4_LA57));
+	int shift = 64 - (wide ? 57 : 48);
+
+	return (u64)((s64)(val << shift) >> shift) == val;
+}
+
+int vmx_set_msr(struct vmmu_vcpu *vcpu, u32 index, u64 val, bool host)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	bool address;
+	u64 *field = kept(vmx, index, &address);
+
+	if (field) {
+		if (address && !canonical(vcpu, val, host))
+			return 1;
+		*field = val;
+		vmx_dirty(vmx, VMX_DIRTY_SEG);
+		return 0;
+	}
+	switch (index) {
+	case MSR_IA32_SYSENTER_CS:
+		vmx->sysenter_cs = val;
+		vmx_dirty(vmx, VMX_DIRTY_SEG);
+		return 0;
+	case MSR_IA32_CR_PAT:
+		return set_pat(vcpu, val);
+	case MSR_TSC_AUX:
+		if (val >> 32)
+			return 1;
+		vcpu->msrs.tsc_aux = val;
+		return 0;
+	case MSR_IA32_DEBUGCTLMSR:
+		/* No last-branch records are offered, and no branch stepping. */
+		return val ? 1 : 0;
+	default:
+		return -ENOENT;
+	}
+}

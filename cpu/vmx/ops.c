@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The one table through which the other rooms see VT-x; include/vmmu/cpu.h is its contract. */
+#include "vmcs.h"
+
+const struct vmmu_cpu_ops vmmu_vmx_ops = {
+	.name = "VT-x",
+	.rival = "kvm_intel",
+
+	.present = vmx_present,
+	.setup = vmx_setup,
+	.teardown = vmx_teardown,
+	.probe = vmx_probe,
+	.enable = vmx_enable,
+	.disable = vmx_disable,
+
+	.vm_create = vmx_vm_create,
+	.vm_destroy = vmx_vm_destroy,
+	.vcpu_create = vmx_vcpu_create,
+	.vcpu_destroy = vmx_vcpu_destroy,
+	.vcpu_reset = vmx_vcpu_reset,
+	.vcpu_load = vmx_vcpu_load,
+	.vcpu_put = vmx_vcpu_put,
+
+	.prepare_switch = vmx_prepare_switch,
+	.enter = vmx_enter,
+	.host_event = vmx_host_event,
+	.complete_events = vmx_complete_events,
+	.handle_exit = vmx_handle_exit,
+
+	.irq_allowed = vmx_irq_allowed,
+	.nmi_allowed = vmx_nmi_allowed,
+	.inject_irq = vmx_inject_irq,
+	.inject_nmi = vmx_inject_nmi,
+	.inject_exception = vmx_inject_exception,
+	.cancel_injection = vmx_cancel_injection,
+	.open_irq_window = vmx_open_irq_window,
+	.open_nmi_window = vmx_open_nmi_window,
+	.get_irq_shadow = vmx_get_irq_shadow,
+	.set_irq_shadow = vmx_set_irq_shadow,
+	.get_nmi_mask = vmx_get_nmi_mask,
+	.set_nmi_mask = vmx_set_nmi_mask,
+	.update_tpr = vmx_update_tpr,
+
+	.get_cr0 = vmx_get_cr0,
+	.get_cr3 = vmx_get_cr3,
+	.get_cr4 = vmx_get_cr4,
+	.get_efer = vmx_get_efer,
+	.set_cr0 = vmx_set_cr0,
+	.set_cr3 = vmx_set_cr3,
+	.set_cr4 = vmx_set_cr4,
+	.set_efer = vmx_set_efer,
+	.get_rflags = vmx_get_rflags,
+	.set_rflags = vmx_set_rflags,
+	.get_segment = vmx_get_segment,
+	.set_segment = vmx_set_segment,
+	.get_cpl = vmx_get_cpl,
+	.get_idt = vmx_get_idt,
+	.set_idt = vmx_set_idt,
+	.get_gdt = vmx_get_gdt,
+	.set_gdt = vmx_set_gdt,
+	.sync_dr = vmx_sync_dr,
+	.set_dr7 = vmx_set_dr7,
+	.update_intercepts = vmx_update_intercepts,
+
+	.get_msr = vmx_get_msr,
+	.set_msr = vmx_set_msr,
+	.after_set_cpuid = vmx_after_set_cpuid,
+	.set_tsc_offset = vmx_set_tsc_offset,
+
+	.set_root = vmx_set_root,
+	.flush_tlb = vmx_flush_tlb,
+
+	.insn_len = vmx_insn_len,
+	.insn_bytes = vmx_insn_bytes,
+	.exit_info = vmx_exit_info,
+	.dump = vmx_dump,
+};

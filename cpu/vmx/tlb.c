@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VPIDs and TLB flushes: which tags the guest's translations carry on this CPU.
+ *
+ * Contract: translations made under (CPU, VPID) are only ever seen by the vCPU that
+ * holds that VPID in the CPU's current generation. Each CPU deals its VPIDs out in
+ * order; when they run out a new generation begins with INVVPID of all of them.
+ * What is cached of the EPT itself is tagged by the EPTP: a vCPU that comes from
+ * another CPU, or gets another root, drops it here before it runs.
+ *
+ * Without VPIDs every entry and exit drops the linear translations by itself.
+ * Locking: struct vmx_cpu by its CPU with interrupts off, the rest by the vCPU's
+ * thread. SDM vol. 3, 29.4.
+ */
+#include "vmcs.h"
+
+/* A CPU comes to us with an unknown TLB: the first entry starts a generation. */
+void vmx_vpid_enable(struct vmx_cpu *vc)
+{
+	/* Generations only grow, also over suspend: an old one can never match. */
+	vc->vpid_generation++;
+	vc->next_vpid = VMX_NR_VPIDS;
+}
+
+static void new_vpid(struct vmx_vcpu *vmx, struct vmx_cpu *vc)
+{
+	if (vc->next_vpid >= VMX_NR_VPIDS) {
+		vc->vpid_generation++;
+		vc->next_vpid = 1;
+		vmx_invvpid_all();
+	}
+	vmx->vpid = vc->next_vpid++;
+	vmx->vpid_generation = vc->vpid_generation;
+	vmx_dirty(vmx, VMX_DIRTY_CONTROLS);
+}
+
+/* In VMX operation, before the VMCS is written. */
+void vmx_tlb_enter(struct vmx_vcpu *vmx, struct vmx_cpu *vc)
+{
+	bool moved = vmx->cpu != smp_processor_id();
+	bool stale = moved || vmx->vpid_generation != vc->vpid_generation;
+
+	vmx->cpu = smp_processor_id();
+	if (vmx_host.vpid && stale)
+		new_vpid(vmx, vc);
+	else if (vmx_host.vpid && vmx->flush)
+		vmx_invvpid(vmx->vpid);
+	if (stale || vmx->flush)
+		vmx_invept(vmx->eptp);
+	if (!vmx_host.vpid)
+		vmx->vpid_generation = vc->vpid_generation;
+	vmx->flush = false;
+}
+
+void vmx_flush_tlb(struct vmmu_vcpu *vcpu)
+{
+	to_vmx(vcpu)->flush = true;
+}
+
+void vmx_set_root(struct vmmu_vcpu *vcpu, u64 root_hpa, int level)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	WARN_ON_ONCE(level != vmmu_cpu_caps.tdp_root_level);
+	vmx->eptp = root_hpa | VMX_EPTP_MT_WB | VMX_EPTP_PWL_4;
+	if (vmx_host.ept_ad)
+		vmx->eptp |= VMX_EPTP_AD_ENABLE_BIT;
+	vmx_dirty(vmx, VMX_DIRTY_CONTROLS);
+	vmx_flush_tlb(vcpu);
+}
