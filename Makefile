@@ -29,6 +29,9 @@ test:
 
 test-all: test
 
+bench:
+	@$(LAB)/lab bench $(ROWS)
+
 lint:
 	@$(LAB)/lab lint
 
@@ -44,9 +47,10 @@ help:
 	@echo 'make shell      a shell in the emulated host, module loaded (HOST=svm)'
 	@echo 'make test       build and run every test (PARTS="..." for some of them)'
 	@echo 'make test-all   the same: there is no test that make test leaves out'
+	@echo 'make bench      what operations cost on KVM and on vmmu (ROWS="..." for some of them)'
 	@echo 'make lint       gcc W=1, sparse, checkpatch'
 	@echo 'make clean      remove what was built; the downloaded root and the kernels stay'
 	@echo
 	@echo 'VMMU_CACHE (default ~/.cache/vmmu) holds all that the lab makes. $(LAB)/lab help: more.'
 
-.PHONY: all module run shell test test-all lint clean help
+.PHONY: all module run shell test test-all bench lint clean help
