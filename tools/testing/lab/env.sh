@@ -79,6 +79,16 @@ table() { sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' "$1"; }
 
 need_superuser() { [ "$(id -u)" = 0 ] || die "the lab uses debootstrap and chroot: run it as root"; }
 
+# copy_source DIR: copy what has changed in SRC to DIR, inside the root; what make has put there stays, so
+# that the next build is incremental. Times are not kept: a file that came back from the past must be newer
+# than the object made from its successor. DIR.source says whose copy it is.
+copy_source() {
+	local generated=('*.o' '*.ko' '*.a' '.*.cmd' '*.mod' '*.mod.c' '.module-common*' modules.order Module.symvers)
+	mkdir -p "$ROOT$1"
+	echo "$SRC" >"$ROOT$1.source"
+	rsync -rlp --checksum --delete --exclude=.git --exclude=/out "${generated[@]/#/--exclude=}" "$SRC/" "$ROOT$1/"
+}
+
 # ---- kernels: each name has a release, an image, a build directory and modules
 
 stock_release() {
