@@ -49,10 +49,7 @@ void vmx_sync_dr(struct vmmu_vcpu *vcpu)
 
 void vmx_set_dr7(struct vmmu_vcpu *vcpu)
 {
-	struct vmmu_debug *d = &vcpu->dbg;
-	bool user = d->guest_debug & KVM_GUESTDBG_USE_HW_BP;
-
-	to_vmx(vcpu)->dr7 = (user ? d->guest_debug_dr7 : d->dr7) | DR7_FIXED_1;
+	to_vmx(vcpu)->dr7 = vmmu_effective_dr7(vcpu);
 }
 
 /* SDM table 28-4; the exit comes before the checks of CR4.DE and DR7.GD. */
@@ -90,18 +87,12 @@ int vmx_exit_dr(struct vmmu_vcpu *vcpu)
 
 int vmx_exit_db(struct vmmu_vcpu *vcpu)
 {
-	struct vmx_vcpu *vmx = to_vmx(vcpu);
-	u64 hits = vmx->qualification & DR6_BITS;
+	u64 hits = to_vmx(vcpu)->qualification & DR6_BITS;
 
-	if (vcpu->dbg.guest_debug & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP))
-		return vmmu_exit_debug(vcpu, X86_TRAP_DB, hits | DR6_RESERVED, vmx->dr7,
-				       vmx_linear_rip(vcpu));
-	vmmu_queue_exception_payload(vcpu, X86_TRAP_DB, hits);
-	return 1;
+	return vmmu_debug_exception(vcpu, hits, vmx_linear_rip(vcpu));
 }
 
 int vmx_exit_bp(struct vmmu_vcpu *vcpu)
 {
-	return vmmu_exit_debug(vcpu, X86_TRAP_BP, vcpu->dbg.dr6, to_vmx(vcpu)->dr7,
-			       vmx_linear_rip(vcpu));
+	return vmmu_exit_debug(vcpu, X86_TRAP_BP, DR6_RESERVED, vmx_linear_rip(vcpu));
 }

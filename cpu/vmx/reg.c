@@ -19,11 +19,19 @@
 
 u64 vmx_get_rflags(struct vmmu_vcpu *vcpu)
 {
-	return to_vmx(vcpu)->rflags;
+	u64 rflags = to_vmx(vcpu)->rflags;
+
+	if (unlikely(vcpu->dbg.stepping) && !vcpu->dbg.guest_tf)
+		rflags &= ~(u64)X86_EFLAGS_TF;
+	return rflags;
 }
 
 void vmx_set_rflags(struct vmmu_vcpu *vcpu, u64 val)
 {
+	if (unlikely(vcpu->dbg.stepping)) {
+		vcpu->dbg.guest_tf = val & X86_EFLAGS_TF;
+		val |= X86_EFLAGS_TF;
+	}
 	to_vmx(vcpu)->rflags = val | X86_EFLAGS_FIXED;
 }
 
