@@ -49,15 +49,16 @@ TEST(capabilities)
 {
 	struct guest *g = guest_new(GUEST_SPLIT);
 	unsigned int i, bad = 0;
-	long dev, vm;
+	long dev, vm, want;
 
 	for (i = 0; i < sizeof(cap_rows) / sizeof(cap_rows[0]); i++) {
 		dev = ioctl(g->dev, KVM_CHECK_EXTENSION, cap_rows[i].cap);
 		vm = ioctl(g->vm, KVM_CHECK_EXTENSION, cap_rows[i].cap);
-		if (dev == vm && (cap_rows[i].answer == MORE_THAN_0 ? dev > 0 : dev == cap_rows[i].answer))
+		want = cap_rows[i].answer;
+		if (dev == vm && (want == MORE_THAN_0 ? dev > 0 : dev == want))
 			continue;
-		TH_LOG("%s: %ld on the device, %ld on the VM; api.md says %ld", cap_rows[i].name, dev,
-		       vm, cap_rows[i].answer);
+		TH_LOG("%s: %ld on the device, %ld on the VM; api.md says %ld",
+		       cap_rows[i].name, dev, vm, want);
 		bad++;
 	}
 	EXPECT_EQ(0, bad);

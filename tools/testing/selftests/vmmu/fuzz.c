@@ -480,12 +480,24 @@ static void fuzzed_guest(void)
 		r = rng(&random);
 		p = (uint8_t *)GUEST_TEST + (r >> 8) % (6 * MB);
 		switch (r & 7) {
-		case 0: write32(p, r); break;
-		case 1: read64(p); break;
-		case 2: outb(r >> 16 & 0xff, r); break;
-		case 3: read32((void *)(0xfee00000 | (r >> 16 & 0xff0))); break;
-		case 4: write32((void *)(0xfee00000 | (r >> 16 & 0xff0)), r >> 32); break;
-		case 5: asm volatile("sti; nop; nop; cli"); break;
+		case 0:
+			write32(p, r);
+			break;
+		case 1:
+			read64(p);
+			break;
+		case 2:
+			outb(r >> 16 & 0xff, r);
+			break;
+		case 3:
+			read32((void *)(0xfee00000 | (r >> 16 & 0xff0)));
+			break;
+		case 4:
+			write32((void *)(0xfee00000 | (r >> 16 & 0xff0)), r >> 32);
+			break;
+		case 5:
+			asm volatile("sti; nop; nop; cli");
+			break;
 		case 6: asm volatile("cpuid" : : "a"((uint32_t)(r >> 20)) :
 				     "rbx", "rcx", "rdx"); break;
 		default:
@@ -552,22 +564,48 @@ static void victim_end(struct victim *m)
 static void fuzz_one(struct victim *m)
 {
 	switch (below(20)) {
-	case 0 ... 4: fuzz_run(m); break;
+	case 0 ... 4:
+		fuzz_run(m);
+		break;
 	case 5 ... 8:
 		fuzz_pair(m->v[below(VCPUS)]->fd,
 			  &vcpu_pairs[below(sizeof(vcpu_pairs) / sizeof(vcpu_pairs[0]))]);
 		break;
-	case 9: fuzz_pair(m->g->vm, &vm_pairs[below(3)]); break;
-	case 10: fuzz_slot(m); break;
-	case 11: fuzz_arena(m); break;
-	case 12: fuzz_log(m); break;
-	case 13: fuzz_routing(m); break;
-	case 14: fuzz_irq(m); break;
-	case 15: fuzz_msrs(m); break;
-	case 16: one_in(3) ? fuzz_cpuid(m) : fuzz_cap(m); break;
-	case 17: fuzz_any(m); break;
-	case 18: fuzz_debug(m); break;
-	default: fuzz_reset(m, one_in(4) ? (void *)noise_at : (void *)fuzzed_guest);
+	case 9:
+		fuzz_pair(m->g->vm, &vm_pairs[below(3)]);
+		break;
+	case 10:
+		fuzz_slot(m);
+		break;
+	case 11:
+		fuzz_arena(m);
+		break;
+	case 12:
+		fuzz_log(m);
+		break;
+	case 13:
+		fuzz_routing(m);
+		break;
+	case 14:
+		fuzz_irq(m);
+		break;
+	case 15:
+		fuzz_msrs(m);
+		break;
+	case 16:
+		if (one_in(3))
+			fuzz_cpuid(m);
+		else
+			fuzz_cap(m);
+		break;
+	case 17:
+		fuzz_any(m);
+		break;
+	case 18:
+		fuzz_debug(m);
+		break;
+	default:
+		fuzz_reset(m, one_in(4) ? (void *)noise_at : (void *)fuzzed_guest);
 	}
 }
 

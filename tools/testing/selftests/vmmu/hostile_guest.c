@@ -342,11 +342,21 @@ static void port_storm(uint64_t arg)
 
 		n = r >> 16 & 63;
 		switch (r >> 32 & 7) {
-		case 0: outb(port, r >> 40); break;
-		case 1: outw(port, r >> 40); break;
-		case 2: outl(port, r >> 40); break;
-		case 3: inb(port); break;
-		case 4: inl(port); break;
+		case 0:
+			outb(port, r >> 40);
+			break;
+		case 1:
+			outw(port, r >> 40);
+			break;
+		case 2:
+			outl(port, r >> 40);
+			break;
+		case 3:
+			inb(port);
+			break;
+		case 4:
+			inl(port);
+			break;
 		case 5:
 			asm volatile("rep insb" : "+D"(heap), "+c"(n) : "d"(port) : "memory");
 			heap = (uint8_t *)GUEST_SCRATCH;
@@ -378,14 +388,30 @@ static void mmio_storm(uint64_t arg)
 		if (r >> 30 & 1)
 			p = (uint8_t *)((uint64_t)p & ~15ul);
 		switch (r >> 32 & 7) {
-		case 0: guest_try("movb %b0, (%1)", G_OPERANDS(), G_OPERANDS("q"(v), "r"(p))); break;
-		case 1: guest_try("movl %k0, (%1)", G_OPERANDS(), G_OPERANDS("r"(v), "r"(p))); break;
-		case 2: guest_try("movq %0, (%1)", G_OPERANDS(), G_OPERANDS("r"(v), "r"(p))); break;
-		case 3: guest_try("movl (%1), %k0", G_OPERANDS("=r"(v)), G_OPERANDS("r"(p))); break;
-		case 4: guest_try("lock xaddq %0, (%1)", G_OPERANDS("+r"(v)), G_OPERANDS("r"(p))); break;
-		case 5: guest_try("rep stosl", G_OPERANDS("+D"(p), "+c"(n)), G_OPERANDS("a"(v))); break;
-		case 6: guest_try("lock btsl $3, (%0)", G_OPERANDS(), G_OPERANDS("r"(p))); break;
-		case 7: guest_try("pushq (%1); popq %0", G_OPERANDS("=r"(v)), G_OPERANDS("r"(p))); break;
+		case 0:
+			guest_try("movb %b0, (%1)", G_OPERANDS(), G_OPERANDS("q"(v), "r"(p)));
+			break;
+		case 1:
+			guest_try("movl %k0, (%1)", G_OPERANDS(), G_OPERANDS("r"(v), "r"(p)));
+			break;
+		case 2:
+			guest_try("movq %0, (%1)", G_OPERANDS(), G_OPERANDS("r"(v), "r"(p)));
+			break;
+		case 3:
+			guest_try("movl (%1), %k0", G_OPERANDS("=r"(v)), G_OPERANDS("r"(p)));
+			break;
+		case 4:
+			guest_try("lock xaddq %0, (%1)", G_OPERANDS("+r"(v)), G_OPERANDS("r"(p)));
+			break;
+		case 5:
+			guest_try("rep stosl", G_OPERANDS("+D"(p), "+c"(n)), G_OPERANDS("a"(v)));
+			break;
+		case 6:
+			guest_try("lock btsl $3, (%0)", G_OPERANDS(), G_OPERANDS("r"(p)));
+			break;
+		case 7:
+			guest_try("pushq (%1); popq %0", G_OPERANDS("=r"(v)), G_OPERANDS("r"(p)));
+			break;
 		}
 	}
 }

@@ -120,7 +120,8 @@ static void g_vector(void)
 			continue;
 		for (i = 0; i < 32; i++) {
 			in[i] = 0xa0 + 3 * i + n;
-			out[0][i] = out[1][i] = 0;
+			out[0][i] = 0;
+			out[1][i] = 0;
 		}
 		for (t = 0; t < 2; t++) {
 			fill(area[t], n);
@@ -174,9 +175,9 @@ TEST(vector_moves)
 /* What must be aligned faults on a device as on RAM, and leaves it alone. */
 static void g_misaligned(void)
 {
-	G_EQ(guest_try("movaps 4(%[p]), %%xmm3", , [p] "r"(MMIO)), 13);
-	G_EQ(guest_try("movdqa %%xmm3, 8(%[p])", , [p] "r"(MMIO)), 13);
-	G_EQ(guest_try("movntdq %%xmm3, 1(%[p])", , [p] "r"(MMIO)), 13);
+	G_EQ(guest_try("movaps 4(%[p]), %%xmm3", G_OPERANDS(), G_OPERANDS([p] "r"(MMIO))), 13);
+	G_EQ(guest_try("movdqa %%xmm3, 8(%[p])", G_OPERANDS(), G_OPERANDS([p] "r"(MMIO))), 13);
+	G_EQ(guest_try("movntdq %%xmm3, 1(%[p])", G_OPERANDS(), G_OPERANDS([p] "r"(MMIO))), 13);
 }
 
 TEST(misaligned)
