@@ -20,6 +20,7 @@
 #include <linux/rcupdate.h>
 #include <linux/smp.h>
 #include <asm/desc.h>
+#include <asm/gsseg.h>
 #include <asm/mce.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
