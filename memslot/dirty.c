@@ -2,8 +2,8 @@
 /*
  * The dirty log: which pages of a slot were written since somebody asked last.
  *
- * A bit is set, atomically, after the page was written or before its SPTE
- * becomes writable. The reader takes bits out a word at a time by xchg, then
+ * A bit is set, atomically, after the page was written or after its SPTE has
+ * become writable. The reader takes bits out a word at a time by xchg, then
  * has the pages protected, then flushes, and only then hands the bits out: a
  * write before the flush is in the page that the user is about to read, a
  * write after it faults and sets the bit again.

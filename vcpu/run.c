@@ -63,7 +63,6 @@ static int serve_requests(struct vmmu_vcpu *vcpu)
 		vcpu->run->eoi.vector = vector;
 		return 0;
 	}
-	vmmu_test_clear_request(vcpu, VMMU_REQ_UNBLOCK);
 	vmmu_test_clear_request(vcpu, VMMU_REQ_EXIT_USER);
 	return 1;
 }
@@ -201,7 +200,7 @@ bool vmmu_vcpu_runnable(struct vmmu_vcpu *vcpu)
 static bool must_wake(struct vmmu_vcpu *vcpu)
 {
 	unsigned long wake = BIT(VMMU_REQ_VM_DEAD) | BIT(VMMU_REQ_TRIPLE_FAULT) |
-			     BIT(VMMU_REQ_TIMER) | BIT(VMMU_REQ_UNBLOCK) | BIT(VMMU_REQ_NMI);
+			     BIT(VMMU_REQ_TIMER) | BIT(VMMU_REQ_NMI);
 
 	return vmmu_vcpu_runnable(vcpu) || (READ_ONCE(vcpu->requests) & wake) ||
 	       immediate_exit(vcpu) || vmmu_guest_work_hint();

@@ -22,7 +22,6 @@ enum vmmu_request {
 	VMMU_REQ_STEAL_UPDATE,
 	VMMU_REQ_VM_DEAD,	/* leave KVM_RUN with -EIO */
 	VMMU_REQ_EXIT_USER,	/* something for user space waits: an EOI for its I/O APIC */
-	VMMU_REQ_UNBLOCK,
 	VMMU_REQ_TIMER,		/* the guest's TSC jumped: arm the LAPIC's deadline anew */
 	VMMU_REQ_EOI_EXIT,	/* recompute which EOIs exit to user space */
 	VMMU_NR_REQS,

@@ -84,7 +84,6 @@ struct vmmu_msrs {
 	u64 spec_ctrl;
 	u64 arch_capabilities;
 	u64 ucode_rev;
-	u64 smi_count;
 	u64 platform_info;
 	u64 misc_features_enables;
 	u64 xss;
@@ -128,7 +127,6 @@ struct vmmu_vcpu {
 	struct preempt_notifier preempt;
 	bool preempted;
 	struct rcuwait wait;
-	bool blocking;			/* waiting in rcuwait (halt) */
 	unsigned long requests;		/* enum vmmu_request bits, atomic */
 	int mode;			/* enum vmmu_vcpu_mode; see request.h */
 	int srcu_idx;			/* vm->srcu while our code runs for this vCPU */
@@ -157,7 +155,6 @@ struct vmmu_vcpu {
 
 	u64 exits;			/* counted for KVM_GET_STATS_FD */
 	bool ran;			/* KVM_RUN was called: CPUID is settled */
-	bool guest_state_loaded;
 };
 
 /* ---- life: vcpu/vcpu.c ---- */
