@@ -151,6 +151,16 @@ static void syscore_off(void)
 }
 #endif
 
+/**
+ * vmmu_cpu_going_down() - has the extension been switched off for good?
+ *
+ * Any context. From then on each entry fails.
+ */
+bool vmmu_cpu_going_down(void)
+{
+	return READ_ONCE(owner.off);
+}
+
 /*
  * Firmware and the next kernel must find the extension off. A vCPU that still
  * runs sees it in enter() and leaves with a failed entry.

@@ -11,6 +11,22 @@
 			  KVM_MSR_EXIT_REASON_FILTER)
 #define MANUAL_PROTECT (KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET)
 
+/* Oddities of KVM that are not there, or not when user space does without them. */
+#define QUIRKS (KVM_X86_QUIRK_LINT0_REENABLED | KVM_X86_QUIRK_CD_NW_CLEARED | \
+		KVM_X86_QUIRK_LAPIC_MMIO_HOLE | KVM_X86_QUIRK_OUT_7E_INC_RIP | \
+		KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT | KVM_X86_QUIRK_FIX_HYPERCALL_INSN | \
+		KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
+
+/* MWAIT must not stop the CPU's timer, and must wake as it should. */
+static long disable_exits(void)
+{
+	bool mwait = boot_cpu_has(X86_FEATURE_MWAIT) && !boot_cpu_has_bug(X86_BUG_MONITOR) &&
+		     boot_cpu_has(X86_FEATURE_ARAT);
+
+	return KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE |
+	       (mwait ? KVM_X86_DISABLE_EXITS_MWAIT : 0);
+}
+
 static long nr_vcpus_recommended(void)
 {
 	return min_t(long, num_online_cpus(), VMMU_MAX_VCPUS);
@@ -32,6 +48,7 @@ static const struct {
 	{ KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, 1 },
 	{ KVM_CAP_READONLY_MEM, 1 },
 	{ KVM_CAP_SYNC_MMU, 1 },
+	{ KVM_CAP_MMU_SHADOW_CACHE_CONTROL, 1 },
 	{ KVM_CAP_NR_MEMSLOTS, VMMU_MAX_MEMSLOTS },
 	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, MANUAL_PROTECT },
 	{ KVM_CAP_NR_VCPUS, 0, nr_vcpus_recommended },
@@ -81,6 +98,9 @@ static const struct {
 	{ KVM_CAP_GET_MSR_FEATURES, 1 },
 	{ KVM_CAP_X86_USER_SPACE_MSR, MSR_EXIT_REASONS },
 	{ KVM_CAP_X86_MSR_FILTER, 1 },
+	{ KVM_CAP_X86_DISABLE_EXITS, 0, disable_exits },
+	{ KVM_CAP_DISABLE_QUIRKS, 1 },
+	{ KVM_CAP_DISABLE_QUIRKS2, QUIRKS },
 	{ KVM_CAP_SYS_ATTRIBUTES, 1 },
 	{ KVM_CAP_IMMEDIATE_EXIT, 1 },
 	{ KVM_CAP_ENABLE_CAP_VM, 1 },
@@ -165,6 +185,29 @@ static int enable_x2apic_api(struct vmmu_vm *vm, u64 arg)
 	return 0;
 }
 
+/*
+ * What is valid but not offered has no effect. The rest has one when a vCPU's intercepts are
+ * made up next.
+ */
+static int enable_disable_exits(struct vmmu_vm *vm, u64 arg)
+{
+	if (arg & ~(u64)KVM_X86_DISABLE_VALID_EXITS)
+		return -EINVAL;
+	WRITE_ONCE(vm->disabled_exits, vm->disabled_exits | (arg & disable_exits()));
+	return 0;
+}
+
+static int enable_disable_quirks(struct vmmu_vm *vm, u64 arg)
+{
+	WRITE_ONCE(vm->disabled_quirks, vm->disabled_quirks | (arg & QUIRKS));
+	return 0;
+}
+
+static int enable_disable_quirks2(struct vmmu_vm *vm, u64 arg)
+{
+	return arg & ~(u64)QUIRKS ? -EINVAL : enable_disable_quirks(vm, arg);
+}
+
 static const struct {
 	u16 cap;
 	bool unlocked;	/* takes its own lock, not vm->lock */
@@ -177,6 +220,9 @@ static const struct {
 	{ KVM_CAP_X86_USER_SPACE_MSR, false, enable_user_space_msr },
 	{ KVM_CAP_MAX_VCPU_ID, false, enable_max_vcpu_id },
 	{ KVM_CAP_X2APIC_API, false, enable_x2apic_api },
+	{ KVM_CAP_X86_DISABLE_EXITS, false, enable_disable_exits },
+	{ KVM_CAP_DISABLE_QUIRKS, false, enable_disable_quirks },
+	{ KVM_CAP_DISABLE_QUIRKS2, false, enable_disable_quirks2 },
 };
 
 /**

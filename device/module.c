@@ -13,7 +13,7 @@
 
 bool vmmu_param_npt = true;
 module_param_named(npt, vmmu_param_npt, bool, 0444);
-MODULE_PARM_DESC(npt, "AMD-V: use nested paging (default: yes)");
+MODULE_PARM_DESC(npt, "AMD-V: use nested paging (default: yes; no: shadow paging)");
 
 static const struct vmmu_room {
 	const char *name;

@@ -13,6 +13,7 @@
 #include "ioctl.h"
 
 #define ROUTES_MAX	4096
+#define MMU_PAGES_MIN	64	/* what KVM asks for at least */
 
 static long vm_create_vcpu(struct vmmu_vm *vm, unsigned long arg)
 {
@@ -73,6 +74,19 @@ static long vm_clear_dirty_log(struct vmmu_vm *vm, unsigned long arg)
 	if (copy_from_user(&log, (void __user *)arg, sizeof(log)))
 		return -EFAULT;
 	return vmmu_clear_dirty_log(vm, &log);
+}
+
+static long vm_set_nr_mmu_pages(struct vmmu_vm *vm, unsigned long arg)
+{
+	if (arg < MMU_PAGES_MIN)
+		return -EINVAL;
+	return vmmu_mmu_set_limit(vm, arg);
+}
+
+/* User space's ioctl() returns an int, in which more could look like an errno. */
+static long vm_get_nr_mmu_pages(struct vmmu_vm *vm, unsigned long arg)
+{
+	return min_t(unsigned long, vmmu_mmu_limit(vm), INT_MAX);
 }
 
 /*
@@ -343,6 +357,8 @@ static const struct {
 	{ KVM_SET_USER_MEMORY_REGION2, vm_set_memory_region2 },
 	{ KVM_GET_DIRTY_LOG, vm_get_dirty_log },
 	{ KVM_CLEAR_DIRTY_LOG, vm_clear_dirty_log },
+	{ KVM_SET_NR_MMU_PAGES, vm_set_nr_mmu_pages },
+	{ KVM_GET_NR_MMU_PAGES, vm_get_nr_mmu_pages },
 	{ KVM_SET_TSS_ADDR, vm_set_tss_addr },
 	{ KVM_SET_IDENTITY_MAP_ADDR, vm_set_identity_map_addr },
 	{ KVM_SET_GSI_ROUTING, vm_set_gsi_routing },

@@ -214,13 +214,18 @@ static int load_table(struct vmmu_emul *em, bool idt)
 	return EM_OK;
 }
 
+/* No limit is checked; of an address that is not canonical nothing is cached. */
 static int invlpg(struct vmmu_emul *em)
 {
+	u64 linear = vmmu_insn_linear(em->vcpu, &em->insn);
 	int r = privileged(em);
 
-	if (!r)
-		vmmu_request(em->vcpu, VMMU_REQ_TLB_FLUSH);
-	return r;
+	if (r)
+		return r;
+	if (em_canonical(em, linear))
+		vmmu_mmu_invlpg(em->vcpu, linear);
+	vmmu_request(em->vcpu, VMMU_REQ_TLB_FLUSH);
+	return EM_OK;
 }
 
 /* 0F 01: the memory forms, and SMSW and LMSW of registers. */

@@ -15,6 +15,8 @@
 
 /* A locked operation that lost this often lets the guest run and come back. */
 #define LOCKED_TRIES	64
+/* How often an instruction that we cannot emulate goes back to the processor in vain. */
+#define NATIVE_TRIES	8
 
 /* The scratch state is the vCPU's again. */
 static void begin(struct vmmu_emul *em)
@@ -98,6 +100,8 @@ static int load_insn(struct vmmu_emul *em, const struct vmmu_code *code)
 	r = vmmu_fetch_decode(em->vcpu, code, &em->insn, &em->ex);
 	if (r == EM_FAULT)
 		return r;
+	if (!r && st->fault_gpa_valid)
+		em_quick_keep(em->vcpu, &em->insn);
 	st->nr_bytes = em->insn.nr_bytes;
 	memcpy(st->bytes, em->insn.bytes, st->nr_bytes);
 	return r;
@@ -135,6 +139,7 @@ int em_run(struct vmmu_vcpu *vcpu)
 
 	switch (r) {
 	case EM_OK:
+		vcpu->emul.nr_given_up = 0;
 		return commit(&em);
 	case EM_FAULT:
 		vmmu_inject_exception(vcpu, &em.ex);
@@ -146,13 +151,41 @@ int em_run(struct vmmu_vcpu *vcpu)
 	case EM_EXIT:
 		return 0;
 	case EM_UNHANDLED:
+		if (vcpu->emul.fault_gva_valid && vmmu_unshadow_insn(vcpu, vcpu->emul.fault_gva))
+			return 1;
 		return vmmu_emulation_failed(vcpu);
 	default:
 		return r;
 	}
 }
 
-int vmmu_emulate(struct vmmu_vcpu *vcpu, gpa_t fault_gpa)
+/**
+ * vmmu_unshadow_insn() - can the processor do what faulted at @gva, tried again?
+ * @vcpu: loaded, vm->srcu held
+ * @gva: what the instruction, or an event's delivery, wrote to
+ *
+ * When nothing is shadowed there it was perhaps another vCPU that just saw to it: the
+ * guest gets a few more tries. May sleep.
+ */
+bool vmmu_unshadow_insn(struct vmmu_vcpu *vcpu, u64 gva)
+{
+	struct vmmu_emul_vcpu *st = &vcpu->emul;
+
+	if (vmmu_cpu_caps.tdp)
+		return false;
+	if (vmmu_mmu_unshadow(vcpu, gva)) {
+		st->nr_given_up = 0;
+		return true;
+	}
+	if (st->nr_given_up < NATIVE_TRIES) {
+		st->nr_given_up++;
+		return true;
+	}
+	st->nr_given_up = 0;
+	return false;
+}
+
+static int emulate(struct vmmu_vcpu *vcpu, gpa_t fault_gpa)
 {
 	struct vmmu_emul_vcpu *st = &vcpu->emul;
 
@@ -164,7 +197,26 @@ int vmmu_emulate(struct vmmu_vcpu *vcpu, gpa_t fault_gpa)
 	st->rip = vcpu->rip;
 	st->fault_gpa = fault_gpa;
 	st->fault_gpa_valid = fault_gpa != VMMU_INVALID_GPA;
+	if (st->fault_gpa_valid) {
+		int r = em_quick(vcpu, fault_gpa);
+
+		if (r != -EAGAIN)
+			return r;
+	}
 	return em_run(vcpu);
+}
+
+int vmmu_emulate(struct vmmu_vcpu *vcpu, gpa_t fault_gpa)
+{
+	vcpu->emul.fault_gva_valid = false;
+	return emulate(vcpu, fault_gpa);
+}
+
+int vmmu_emulate_gva(struct vmmu_vcpu *vcpu, u64 gva)
+{
+	vcpu->emul.fault_gva = gva;
+	vcpu->emul.fault_gva_valid = true;
+	return emulate(vcpu, VMMU_INVALID_GPA);
 }
 
 /**

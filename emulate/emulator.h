@@ -125,6 +125,8 @@ int vmmu_insn_decode(struct vmmu_insn *insn, int mode);
 u64 vmmu_insn_ea(const struct vmmu_insn *insn, const u64 *regs, u64 next_rip);
 /* The segment that its memory operand uses. Pure. */
 enum vmmu_seg vmmu_insn_seg(const struct vmmu_insn *insn);
+/* Linear address of its memory operand, with the vCPU's registers. Unchecked. skip.c. */
+u64 vmmu_insn_linear(struct vmmu_vcpu *vcpu, const struct vmmu_insn *insn);
 
 /* ---- instruction fetch: code.c, fetch.c ---- */
 
@@ -141,6 +143,8 @@ int vmmu_code_hva(struct vmmu_vcpu *vcpu, const struct vmmu_code *code, u64 line
 		  unsigned long *hva, struct vmmu_exception *ex);
 /* The first four bytes at rip, if they lie in one page of RAM that is mapped. */
 bool vmmu_code_peek(struct vmmu_vcpu *vcpu, const struct vmmu_code *code, u32 *bytes);
+/* The same without sleeping, as long as nothing has changed since it was read last. */
+bool vmmu_code_peek_atomic(struct vmmu_vcpu *vcpu, const struct vmmu_code *code, u32 *bytes);
 
 /* How a step of an emulation ended; negative errnos stand beside these. */
 enum em_result {
@@ -152,6 +156,9 @@ enum em_result {
 	EM_AGAIN,		/* memory changed under a locked operation: run again now */
 	EM_RETRY,		/* let the guest run it again */
 };
+
+/* Are these the bytes at rip? False too when that is not easily said. */
+bool vmmu_code_same(struct vmmu_vcpu *vcpu, const struct vmmu_code *code, const struct vmmu_mov *m);
 
 /* Fetch and decode at rip into @insn: EM_OK, EM_FAULT (*ex), EM_UNHANDLED. */
 int vmmu_fetch_decode(struct vmmu_vcpu *vcpu, const struct vmmu_code *code,
@@ -240,6 +247,7 @@ u64 em_reg_op(const struct vmmu_emul *em, unsigned int reg, unsigned int bytes);
 void em_set_reg_op(struct vmmu_emul *em, unsigned int reg, unsigned int bytes, u64 val);
 /* Add to a register under a mask of 2, 4 or 8 bytes (rcx, rsi, rdi, rsp). */
 void em_add_reg(struct vmmu_emul *em, unsigned int reg, unsigned int bytes, s64 n);
+bool em_canonical(struct vmmu_emul *em, u64 linear);
 const struct kvm_segment *em_seg(struct vmmu_emul *em, enum vmmu_seg seg);
 /* Segment to linear with limit, type, canonical and alignment checks. EM_OK or EM_FAULT. */
 int em_linear(struct vmmu_emul *em, enum vmmu_seg seg, u64 ea, unsigned int bytes, bool write,
@@ -258,6 +266,13 @@ int em_translate(struct vmmu_emul *em, u64 linear, u64 access, gpa_t *gpa);
 int em_read(struct vmmu_emul *em, u64 linear, void *data, unsigned int bytes, u64 access);
 int em_write(struct vmmu_emul *em, u64 linear, const void *data, unsigned int bytes);
 int em_cmpxchg(struct vmmu_emul *em, u64 linear, u64 old, u64 new, unsigned int bytes);
+/*
+ * A locked write that we could not make atomic: EM_UNHANDLED when there is RAM, which the
+ * processor can write by itself once no page table is shadowed there; EM_OK: it is MMIO.
+ */
+int em_not_for_us(struct vmmu_emul *em, u64 linear);
+/* To RAM at @gpa, within a page. 0 or -EFAULT. */
+int em_store(struct vmmu_emul *em, gpa_t gpa, const void *data, unsigned int bytes);
 /* Is there RAM that may be so accessed? EM_OK: yes; EM_RETRY; EM_UNHANDLED: it is MMIO. */
 int em_ram(struct vmmu_emul *em, gpa_t gpa, bool write);
 
@@ -335,5 +350,12 @@ int em_xchg(struct vmmu_emul *em);
 int em_sse_mov(struct vmmu_emul *em);
 int em_sse_half(struct vmmu_emul *em);
 int em_sse_gpr(struct vmmu_emul *em);
+
+/* quick.c */
+void em_quick_keep(struct vmmu_vcpu *vcpu, const struct vmmu_insn *insn);
+/* A MOV that is known, for the fault at @gpa: 1, 0, <0 as vmmu_emulate(); -EAGAIN: not it. */
+int em_quick(struct vmmu_vcpu *vcpu, gpa_t gpa);
+/* io.c: its access, and what comes after. 1, 0, <0. */
+int em_mov_device(struct vmmu_vcpu *vcpu, gpa_t gpa, const struct vmmu_mov *m);
 
 #endif

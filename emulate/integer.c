@@ -322,7 +322,7 @@ static int cmpxchg8b(struct vmmu_emul *em)
 	return EM_OK;
 }
 
-/* Two halves: no 16-byte compare-and-swap of guest memory is made, so it is not atomic on RAM. */
+/* Two halves: it would not be atomic on RAM. */
 static int cmpxchg16b(struct vmmu_emul *em)
 {
 	u64 val[2], new[2], linear;
@@ -333,6 +333,9 @@ static int cmpxchg16b(struct vmmu_emul *em)
 		return r;
 	if (linear & 15)
 		return em_gp(em);
+	r = em_not_for_us(em, linear);
+	if (r)
+		return r;
 	em->rmw = true;
 	r = em_read(em, linear, val, 16, VMMU_PFERR_WRITE);
 	if (r)

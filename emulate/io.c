@@ -85,14 +85,14 @@ static void note_load(struct vmmu_emul *em, const struct vmmu_io_access *a)
 	if (!st->load)
 		return;
 	st->load_high = em_high_byte(em, em->insn.reg, a->len);
-	st->load_reg = em->insn.reg;
+	st->load_reg = em->insn.reg - (st->load_high ? 4 : 0);
 	st->next_rip = em->rip;
 }
 
 static int complete_load(struct vmmu_vcpu *vcpu, const struct vmmu_io_access *a)
 {
 	struct vmmu_emul_vcpu *st = &vcpu->emul;
-	u64 *reg = &vcpu->regs[st->load_high ? st->load_reg - 4 : st->load_reg];
+	u64 *reg = &vcpu->regs[st->load_reg];
 
 	switch (a->len) {
 	case 1:
@@ -121,7 +121,7 @@ static int em_complete(struct vmmu_vcpu *vcpu)
 	if (!same_instruction(vcpu))
 		return 1;
 	if (!a->write)
-		memcpy(a->data, a->port ? vcpu->pio_data : vcpu->run->mmio.data, a->len);
+		memcpy(a->data, a->port ? vcpu->pio_data : vcpu->run->mmio.data, sizeof(a->data));
 	if (st->load)
 		return complete_load(vcpu, a);
 	st->nr_done++;
@@ -180,6 +180,34 @@ static int device_access(struct vmmu_emul *em, struct vmmu_io_access *a, bool la
 	st->pending = true;
 	vcpu->complete_io = em_complete;
 	return EM_EXIT;
+}
+
+int em_mov_device(struct vmmu_vcpu *vcpu, gpa_t gpa, const struct vmmu_mov *m)
+{
+	struct vmmu_io_access a = { .addr = gpa, .len = m->size, .write = !m->load };
+	u64 next_rip = vcpu->rip + m->len;
+	struct vmmu_emul_vcpu *st = &vcpu->emul;
+
+	if (a.write) {
+		put_unaligned(vcpu->regs[m->reg] >> (m->high ? 8 : 0) & em_mask(a.len),
+			      (u64 *)a.data);
+		if (!bus_access(vcpu, &a))
+			return vmmu_skip_to(vcpu, next_rip);
+		fill_mmio_exit(vcpu, &a);
+		vmmu_skip_to(vcpu, next_rip);
+		return 0;
+	}
+	st->load_high = m->high;
+	st->load_reg = m->reg;
+	st->next_rip = next_rip;
+	if (!bus_access(vcpu, &a))
+		return complete_load(vcpu, &a);
+	fill_mmio_exit(vcpu, &a);
+	st->log[0] = a;
+	st->load = true;
+	st->pending = true;
+	vcpu->complete_io = em_complete;
+	return 0;
 }
 
 int em_mmio(struct vmmu_emul *em, gpa_t gpa, void *data, unsigned int len, bool write,
@@ -291,7 +319,7 @@ static int complete_in(struct vmmu_vcpu *vcpu)
 	return vmmu_skip_to(vcpu, vcpu->emul.next_rip);
 }
 
-static int complete_stepped_out(struct vmmu_vcpu *vcpu)
+static int complete_out(struct vmmu_vcpu *vcpu)
 {
 	return same_instruction(vcpu) ? vmmu_skip_to(vcpu, vcpu->emul.next_rip) : 1;
 }
@@ -304,11 +332,13 @@ static int port_out(struct vmmu_vcpu *vcpu, u16 port, unsigned int size, u64 nex
 		return vmmu_skip_to(vcpu, next_rip);
 	put_unaligned(val, (u32 *)vcpu->pio_data);
 	em_fill_port_exit(vcpu, port, size, 1, false);
-	if (unlikely(em_user_steps(vcpu))) {
-		/* The step's own exit comes after this one. */
+	/* Of a step the own exit comes after this one; at 0x7e there is code that looks at rip. */
+	if (unlikely(em_user_steps(vcpu) ||
+		     (port == 0x7e &&
+		      vmmu_quirk_disabled(vcpu->vm, KVM_X86_QUIRK_OUT_7E_INC_RIP)))) {
 		vcpu->emul.rip = vcpu->rip;
 		vcpu->emul.next_rip = next_rip;
-		vcpu->complete_io = complete_stepped_out;
+		vcpu->complete_io = complete_out;
 	} else {
 		vmmu_skip_to(vcpu, next_rip);
 	}

@@ -76,6 +76,17 @@ int em_ram(struct vmmu_emul *em, gpa_t gpa, bool write)
 	return EM_OK;
 }
 
+/* To RAM; within a page. It may hold page tables. */
+int em_store(struct vmmu_emul *em, gpa_t gpa, const void *data, unsigned int bytes)
+{
+	struct vmmu_vm *vm = em->vcpu->vm;
+	int r = vmmu_write_guest(vm, gpa, data, bytes);
+
+	if (likely(!r))
+		vmmu_mmu_guest_wrote(vm, gpa, bytes);
+	return r;
+}
+
 /* @bytes at @gpa, within a page. */
 static int access_gpa(struct vmmu_emul *em, gpa_t gpa, void *data, unsigned int bytes, bool write,
 		      bool last)
@@ -87,10 +98,9 @@ static int access_gpa(struct vmmu_emul *em, gpa_t gpa, void *data, unsigned int 
 	r = em_ram(em, gpa, write);
 	if (r == EM_RETRY)
 		return r;
-	if (r == EM_OK) {
-		return write ? vmmu_write_guest(vm, gpa, data, bytes) :
+	if (r == EM_OK)
+		return write ? em_store(em, gpa, data, bytes) :
 			       vmmu_read_guest(vm, gpa, data, bytes);
-	}
 	for (; bytes; bytes -= n, gpa += n, data += n) {
 		n = min(bytes, 8U);
 		r = em_mmio(em, gpa, data, n, write, last && n == bytes);
@@ -139,6 +149,22 @@ int em_write(struct vmmu_emul *em, u64 linear, const void *data, unsigned int by
 	return access_gpa(em, gpa2, (void *)data + first, bytes - first, true, true);
 }
 
+int em_not_for_us(struct vmmu_emul *em, u64 linear)
+{
+	gpa_t gpa;
+	int r;
+
+	if (!em->vcpu->emul.fault_gva_valid)
+		return EM_OK;
+	r = em_translate(em, linear, VMMU_PFERR_WRITE, &gpa);
+	if (r)
+		return r;
+	r = em_ram(em, gpa, true);
+	if (r == EM_OK)
+		return EM_UNHANDLED;
+	return r == EM_UNHANDLED ? EM_OK : r;
+}
+
 /*
  * The write of a locked read-modify-write. Atomic on RAM when naturally aligned;
  * EM_AGAIN when another vCPU was faster. A split lock, and MMIO, is a plain write.
@@ -149,7 +175,7 @@ int em_cmpxchg(struct vmmu_emul *em, u64 linear, u64 old, u64 new, unsigned int 
 	int r;
 
 	if (linear & (bytes - 1))
-		return em_write(em, linear, &new, bytes);
+		return em_not_for_us(em, linear) ?: em_write(em, linear, &new, bytes);
 	r = em_translate(em, linear, VMMU_PFERR_WRITE, &gpa);
 	if (r)
 		return r;
@@ -161,5 +187,8 @@ int em_cmpxchg(struct vmmu_emul *em, u64 linear, u64 old, u64 new, unsigned int 
 	r = vmmu_cmpxchg_guest(em->vcpu->vm, gpa, &old, &new, bytes);
 	if (r < 0)
 		return r;
-	return r ? EM_AGAIN : EM_OK;
+	if (r)
+		return EM_AGAIN;
+	vmmu_mmu_guest_wrote(em->vcpu->vm, gpa, bytes);
+	return EM_OK;
 }

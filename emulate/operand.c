@@ -69,7 +69,7 @@ static int segment_fault(struct vmmu_emul *em, enum vmmu_seg seg)
 	return em_fault(em, seg == VMMU_SEG_SS ? VECTOR_SS : VECTOR_GP, true, 0);
 }
 
-static bool canonical(struct vmmu_emul *em, u64 linear)
+bool em_canonical(struct vmmu_emul *em, u64 linear)
 {
 	if (likely(__is_canonical_address(linear, 48)))
 		return true;
@@ -108,7 +108,7 @@ int em_linear_range(struct vmmu_emul *em, enum vmmu_seg seg, u64 ea, unsigned in
 		if (seg >= VMMU_SEG_FS)
 			base = em_seg(em, seg)->base;
 		*linear = base + ea;
-		if (!canonical(em, *linear) || !canonical(em, *linear + bytes - 1))
+		if (!em_canonical(em, *linear) || !em_canonical(em, *linear + bytes - 1))
 			return segment_fault(em, seg);
 		return EM_OK;
 	}

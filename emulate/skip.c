@@ -94,13 +94,38 @@ static u8 glance(struct vmmu_vcpu *vcpu)
 	return vmmu_code_peek(vcpu, &code, &bytes) ? length_at_a_glance(bytes) : 0;
 }
 
-int vmmu_skip_insn(struct vmmu_vcpu *vcpu)
+bool vmmu_skip_atomic(struct vmmu_vcpu *vcpu)
 {
 	u8 len = vmmu_cpu_caps.next_rip ? vmmu_cpu->insn_len(vcpu) : 0;
+	u64 next;
 
+	if (!len) {
+		struct vmmu_code code __attribute__((uninitialized));
+		u32 bytes;
+
+		vmmu_code_at_rip(vcpu, &code);
+		if (!vmmu_code_peek_atomic(vcpu, &code, &bytes))
+			return false;
+		len = length_at_a_glance(bytes);
+	}
+	next = vcpu->rip + len;
+	if (!len || ((next ^ vcpu->rip) >> 32))
+		return false;
+	vcpu->rip = next;
+	vmmu_cpu->set_irq_shadow(vcpu, 0);
+	return true;
+}
+
+int vmmu_skip_bytes(struct vmmu_vcpu *vcpu, u8 len)
+{
 	if (!len)
 		len = glance(vcpu);
 	return likely(len) ? vmmu_skip_to(vcpu, advance(vcpu, len)) : skip_decoded(vcpu);
+}
+
+int vmmu_skip_insn(struct vmmu_vcpu *vcpu)
+{
+	return vmmu_skip_bytes(vcpu, vmmu_cpu_caps.next_rip ? vmmu_cpu->insn_len(vcpu) : 0);
 }
 
 /**
@@ -131,7 +156,7 @@ int vmmu_skip_to(struct vmmu_vcpu *vcpu, u64 next_rip)
 	return 1;
 }
 
-static u64 operand_linear(struct vmmu_vcpu *vcpu, const struct vmmu_insn *insn)
+u64 vmmu_insn_linear(struct vmmu_vcpu *vcpu, const struct vmmu_insn *insn)
 {
 	u64 ea = vmmu_insn_ea(insn, vcpu->regs, vcpu->rip + insn->len);
 	enum vmmu_seg seg = vmmu_insn_seg(insn);
@@ -143,23 +168,43 @@ static u64 operand_linear(struct vmmu_vcpu *vcpu, const struct vmmu_insn *insn)
 	return insn->mode == 8 ? s.base + ea : (u32)(s.base + ea);
 }
 
-/**
- * vmmu_decode_current() - what stands at rip, for exits that hardware does not decode
- * @vcpu: loaded, its thread's own
- * @info: filled on 1
- *
- * vm->srcu held, may sleep. Return: 1 with *info filled; VMMU_INSN_FAULT: the fetch's
- * fault is queued, resume; 0: exit to user space filled.
+/*
+ * MOV to and from CR, and INVLPG of what a register points to, without prefixes: on shadow
+ * tables they are most of what has to be decoded. False: another instruction.
  */
-int vmmu_decode_current(struct vmmu_vcpu *vcpu, struct vmmu_insn_info *info)
+static bool decode_at_a_glance(struct vmmu_vcpu *vcpu, const struct vmmu_code *code,
+			       struct vmmu_insn_info *info)
+{
+	u8 opcode, modrm;
+	u32 bytes;
+
+	if (!vmmu_code_peek(vcpu, code, &bytes) || (u8)bytes != 0x0f)
+		return false;
+	opcode = bytes >> 8;
+	modrm = bytes >> 16;
+	*info = (struct vmmu_insn_info) {
+		.len = 3, .opcode_map = 1, .opcode = opcode, .modrm = modrm, .has_modrm = true,
+		.reg = (modrm >> 3) & 7, .rm = modrm & 7, .op_bytes = code->mode,
+	};
+	if (opcode == 0x20 || opcode == 0x22)
+		return true;
+	/* SIB, RIP-relative and BP forms, and other segments than a flat one, are not simple. */
+	if (opcode != 0x01 || (modrm & 0xf8) != 0x38 || info->rm == VMMU_RSP ||
+	    info->rm == VMMU_RBP || code->mode != 8)
+		return false;
+	info->mem = true;
+	info->linear = vcpu->regs[info->rm];
+	return true;
+}
+
+/* Apart, because large local variables cost their initialisation. */
+static noinline int decode_fully(struct vmmu_vcpu *vcpu, const struct vmmu_code *code,
+				 struct vmmu_insn_info *info)
 {
 	struct vmmu_exception ex;
-	struct vmmu_code code;
 	struct vmmu_insn insn;
-	int r;
+	int r = vmmu_fetch_decode(vcpu, code, &insn, &ex);
 
-	vmmu_code_at_rip(vcpu, &code);
-	r = vmmu_fetch_decode(vcpu, &code, &insn, &ex);
 	if (r == EM_FAULT) {
 		vmmu_inject_exception(vcpu, &ex);
 		return VMMU_INSN_FAULT;
@@ -177,7 +222,26 @@ int vmmu_decode_current(struct vmmu_vcpu *vcpu, struct vmmu_insn_info *info)
 		.op_bytes = insn.op_bytes,
 		.prefixes = insn.prefixes,
 		.mem = insn.mem,
-		.linear = insn.mem ? operand_linear(vcpu, &insn) : 0,
+		.linear = insn.mem ? vmmu_insn_linear(vcpu, &insn) : 0,
 	};
 	return 1;
+}
+
+/**
+ * vmmu_decode_current() - what stands at rip, for exits that hardware does not decode
+ * @vcpu: loaded, its thread's own
+ * @info: filled on 1
+ *
+ * vm->srcu held, may sleep. Return: 1 with *info filled; VMMU_INSN_FAULT: the fetch's
+ * fault is queued, resume; 0: exit to user space filled.
+ */
+int vmmu_decode_current(struct vmmu_vcpu *vcpu, struct vmmu_insn_info *info)
+{
+	/* All of it is written by vmmu_code_at_rip(). */
+	struct vmmu_code code __attribute__((uninitialized));
+
+	vmmu_code_at_rip(vcpu, &code);
+	if (decode_at_a_glance(vcpu, &code, info))
+		return 1;
+	return decode_fully(vcpu, &code, info);
 }

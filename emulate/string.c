@@ -155,7 +155,7 @@ static int ins_store_batch(struct vmmu_emul *em, u64 dst, unsigned int bytes, u6
 	r = em_translate(em, dst, VMMU_PFERR_WRITE, &gpa) ?: em_ram(em, gpa, true);
 	if (r)
 		return r;
-	r = vmmu_write_guest(em->vcpu->vm, gpa, em->vcpu->pio_data, n * bytes);
+	r = em_store(em, gpa, em->vcpu->pio_data, n * bytes);
 	if (r)
 		return r;
 	*done = n;

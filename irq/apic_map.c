@@ -20,9 +20,6 @@
 
 #include "apic_map.h"
 
-#define XAPIC_BROADCAST		0xffU
-#define X2APIC_BROADCAST	0xffffffffU
-
 static_assert(VMMU_MAX_VCPUS <= VMMU_MAX_LAPICS);
 static_assert(VMMU_MAX_LAPICS <= 64);
 

@@ -7,6 +7,9 @@
 
 #include "lapic.h"
 
+#define XAPIC_BROADCAST		0xffU
+#define X2APIC_BROADCAST	0xffffffffU
+
 /* What decides whether a LAPIC is a message's destination. */
 struct vmmu_apic_view {
 	bool enabled;		/* in IA32_APIC_BASE */

@@ -125,6 +125,30 @@ int lapic_deliver(struct vmmu_vm *vm, const struct vmmu_apic_msg *msg)
 	return msg->lowest ? deliver_lowest(vm, mask, msg) : deliver_mask(vm, mask, msg);
 }
 
+/**
+ * lapic_nobody() - was there nobody whom a message could have reached?
+ * @vm: the VM
+ * @msg: it found no taker
+ *
+ * As KVM sees it: of a broadcast without an enabled LAPIC, and in a VM that has none
+ * at all. A destination that does not exist is one that does not answer.
+ */
+bool lapic_nobody(struct vmmu_vm *vm, const struct vmmu_apic_msg *msg)
+{
+	struct vmmu_lapic *apic;
+	unsigned int i;
+	bool any = false;
+
+	guard(rcu)();
+	for (i = 0; i < VMMU_MAX_LAPICS; i++) {
+		apic = rcu_dereference(vm->irq.lapics[i]);
+		if (apic && lapic_hw_enabled(apic))
+			return false;
+		any |= !!apic;
+	}
+	return !any || msg->dest == XAPIC_BROADCAST || msg->dest == X2APIC_BROADCAST;
+}
+
 int lapic_deliver_all(struct vmmu_vm *vm, const struct vmmu_apic_msg *msg,
 		      const struct vmmu_lapic *except)
 {

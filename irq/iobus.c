@@ -167,6 +167,33 @@ int vmmu_bus_write(struct vmmu_vcpu *vcpu, enum vmmu_bus nr, u64 addr, int len, 
 }
 
 /**
+ * vmmu_bus_write_atomic() - the same with interrupts off
+ * @vcpu: own thread's, vm->srcu held
+ * @nr: the bus; not the LAPIC's page
+ * @addr: gpa or port
+ * @len: bytes
+ * @data: what
+ *
+ * Return: 0; -EOPNOTSUPP when nobody took it, or somebody might who can sleep.
+ */
+int vmmu_bus_write_atomic(struct vmmu_vcpu *vcpu, enum vmmu_bus nr, u64 addr, int len,
+			  const void *data)
+{
+	struct vmmu_iobus *bus;
+	struct vmmu_iodev *dev;
+	int i;
+
+	bus = srcu_dereference(vcpu->vm->irq.bus[nr], &vcpu->vm->srcu);
+	if (!bus)
+		return -EOPNOTSUPP;
+	i = vmmu_iobus_last(bus, addr);
+	while ((dev = vmmu_iobus_next(bus, &i, addr)) && dev->ops->atomic)
+		if (!dev->ops->write(vcpu, dev, addr, len, data))
+			return 0;
+	return -EOPNOTSUPP;
+}
+
+/**
  * vmmu_bus_read() - offer a read to the in-kernel devices
  * @vcpu: own thread's, vm->srcu held
  * @nr: the bus

@@ -16,6 +16,7 @@ struct vmmu_iodev_ops {
 	int (*read)(struct vmmu_vcpu *vcpu, struct vmmu_iodev *dev, u64 addr, int len, void *data);
 	int (*write)(struct vmmu_vcpu *vcpu, struct vmmu_iodev *dev, u64 addr, int len,
 		     const void *data);
+	bool atomic;	/* write() may be called with interrupts off */
 };
 
 /* Embedded in the device. */

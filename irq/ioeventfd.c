@@ -64,6 +64,7 @@ static int ioeventfd_write(struct vmmu_vcpu *vcpu, struct vmmu_iodev *dev, u64 a
 }
 
 static const struct vmmu_iodev_ops ioeventfd_ops = {
+	.atomic = true,
 	.write = ioeventfd_write,
 };
 

@@ -374,7 +374,7 @@ static bool in_page(const struct vmmu_lapic *apic, gpa_t gpa, int len)
 /* Where there is no xAPIC: user space's device, or KVM's default, a hole. */
 static bool is_hole(const struct vmmu_lapic *apic)
 {
-	return !(READ_ONCE(apic->vcpu->vm->disabled_quirks) & KVM_X86_QUIRK_LAPIC_MMIO_HOLE);
+	return !vmmu_quirk_disabled(apic->vcpu->vm, KVM_X86_QUIRK_LAPIC_MMIO_HOLE);
 }
 
 /**

@@ -205,6 +205,7 @@ void lapic_pend_sipi(struct vmmu_lapic *apic, u8 vector);
 
 /* irq/deliver.c: how many LAPICs took it; any context. */
 int lapic_deliver(struct vmmu_vm *vm, const struct vmmu_apic_msg *msg);
+bool lapic_nobody(struct vmmu_vm *vm, const struct vmmu_apic_msg *msg);
 /* To every enabled LAPIC, but @except when it is not NULL. */
 int lapic_deliver_all(struct vmmu_vm *vm, const struct vmmu_apic_msg *msg,
 		      const struct vmmu_lapic *except);

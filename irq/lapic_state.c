@@ -80,9 +80,8 @@ static void set_ids(struct vmmu_lapic *apic)
 /* KVM's default: the boot processor starts with the PIC wired through LINT0. */
 static u32 reset_lvt0(struct vmmu_lapic *apic)
 {
-	u64 disabled = READ_ONCE(apic->vcpu->vm->disabled_quirks);
-
-	if (apic->vcpu->id || (disabled & KVM_X86_QUIRK_LINT0_REENABLED))
+	if (apic->vcpu->id ||
+	    vmmu_quirk_disabled(apic->vcpu->vm, KVM_X86_QUIRK_LINT0_REENABLED))
 		return APIC_LVT_MASKED;
 	return APIC_DM_EXTINT;
 }

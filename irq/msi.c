@@ -38,12 +38,16 @@ void vmmu_msi_decode(const struct vmmu_msi *msi, bool ext_dest, struct vmmu_apic
 int vmmu_msi_send(struct vmmu_vm *vm, const struct vmmu_msi *msi)
 {
 	struct vmmu_apic_msg msg;
+	int nr;
 
 	vmmu_msi_decode(msi, READ_ONCE(vm->irq.x2apic_format), &msg);
 	/* A start-up IPI has no MSI. */
 	if (msg.mode << 8 == APIC_DM_STARTUP)
 		return 0;
-	return lapic_deliver(vm, &msg);
+	nr = lapic_deliver(vm, &msg);
+	if (!nr && lapic_nobody(vm, &msg))
+		return -EPERM;
+	return nr;
 }
 
 /**
@@ -51,7 +55,8 @@ int vmmu_msi_send(struct vmmu_vm *vm, const struct vmmu_msi *msi)
  * @vm: the VM
  * @args: user space's argument, copied in
  *
- * Return: how many LAPICs took it, 0 when none did; -EINVAL.
+ * Return: how many LAPICs took it, 0 when none did; -EPERM when it was for all and none
+ * was there; -EINVAL.
  */
 int vmmu_signal_msi(struct vmmu_vm *vm, const struct kvm_msi *args)
 {

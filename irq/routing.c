@@ -198,7 +198,7 @@ int vmmu_set_gsi_routing(struct vmmu_vm *vm, const struct kvm_irq_routing_entry 
 	return 0;
 }
 
-/* How many took it, -1 when the route cannot carry it. */
+/* How many took it, <0 when the route cannot carry it or there is nobody. */
 static int send_route(struct vmmu_vm *vm, const struct vmmu_irq_route *route,
 		      enum vmmu_irq_source source, bool level)
 {

@@ -20,7 +20,7 @@ struct vmmu_msi {
 /* Does @msi use address bits that mean nothing in this VM? */
 bool vmmu_msi_invalid(struct vmmu_vm *vm, const struct vmmu_msi *msi);
 void vmmu_msi_decode(const struct vmmu_msi *msi, bool ext_dest, struct vmmu_apic_msg *msg);
-/* How many LAPICs took it; any context. */
+/* How many LAPICs took it, -EPERM when there was nobody at all; any context. */
 int vmmu_msi_send(struct vmmu_vm *vm, const struct vmmu_msi *msi);
 
 /* One way out of a GSI. A GSI has one MSI, or up to one pin of each chip. */

@@ -12,6 +12,7 @@
  */
 #include <linux/minmax.h>
 #include <linux/uaccess.h>
+#include <linux/unaligned.h>
 #include "slots.h"
 #include "vmmu/vm.h"
 
@@ -46,6 +47,51 @@ unsigned long vmmu_gfn_to_hva(struct vmmu_vm *vm, gfn_t gfn, bool write)
 	return slot ? vmmu_slot_hva(slot, gfn) : VMMU_ERROR_HVA;
 }
 
+/*
+ * Bytes that were not copied. 2, 4 and 8 bytes are one access, as a processor's would be:
+ * what another vCPU's page walk reads meanwhile is the old entry or the new one.
+ */
+static unsigned long load(void *to, const void __user *from, unsigned long n)
+{
+	u64 val8;
+	u32 val4;
+	u16 val2;
+
+	switch (n) {
+	case 8:
+		if (get_user(val8, (const u64 __user *)from))
+			return n;
+		put_unaligned(val8, (u64 *)to);
+		return 0;
+	case 4:
+		if (get_user(val4, (const u32 __user *)from))
+			return n;
+		put_unaligned(val4, (u32 *)to);
+		return 0;
+	case 2:
+		if (get_user(val2, (const u16 __user *)from))
+			return n;
+		put_unaligned(val2, (u16 *)to);
+		return 0;
+	default:
+		return copy_from_user(to, from, n);
+	}
+}
+
+static unsigned long store(void __user *to, const void *from, unsigned long n)
+{
+	switch (n) {
+	case 8:
+		return put_user(get_unaligned((const u64 *)from), (u64 __user *)to) ? n : 0;
+	case 4:
+		return put_user(get_unaligned((const u32 *)from), (u32 __user *)to) ? n : 0;
+	case 2:
+		return put_user(get_unaligned((const u16 *)from), (u16 __user *)to) ? n : 0;
+	default:
+		return copy_to_user(to, from, n);
+	}
+}
+
 /**
  * vmmu_read_guest() - copy from guest-physical memory; may cross pages and slots
  * @vm: the VM
@@ -61,7 +107,7 @@ int vmmu_read_guest(struct vmmu_vm *vm, gpa_t gpa, void *data, unsigned long len
 		unsigned long n = min(len, PAGE_SIZE - offset_in_page(gpa));
 		struct vmmu_memslot *slot = usable_slot(vm, gpa_to_gfn(gpa), false);
 
-		if (!slot || copy_from_user(data, slot_ptr(slot, gpa), n))
+		if (!slot || load(data, slot_ptr(slot, gpa), n))
 			return -EFAULT;
 		data += n;
 		gpa += n;
@@ -88,7 +134,7 @@ int vmmu_write_guest(struct vmmu_vm *vm, gpa_t gpa, const void *data, unsigned l
 
 		if (!slot)
 			return -EFAULT;
-		left = copy_to_user(slot_ptr(slot, gpa), data, n);
+		left = store(slot_ptr(slot, gpa), data, n);
 		if (left < n)
 			vmmu_mark_page_dirty(slot, gpa_to_gfn(gpa));
 		if (left)

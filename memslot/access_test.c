@@ -150,6 +150,7 @@ static void access_pfn(struct kunit *test)
 	struct test_vm *t = test->priv;
 	unsigned long hva = t->user + 64 * PAGE_SIZE, pfns[40];
 	struct vmmu_pfn read, write;
+	u32 writable;
 	int i, count;
 
 	/* Nothing is there: the fast look says so and brings nothing in. */
@@ -181,6 +182,16 @@ static void access_pfn(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vmmu_hva_to_pfns_fast(hva, 40, true, pfns), 30);
 	KUNIT_EXPECT_EQ(test, pfns[0], write.pfn);
 	KUNIT_EXPECT_EQ(test, vmmu_hva_to_pfns_fast(hva, 7, false, pfns), 7);
+
+	/* A look says it of each page: one to be read only, a hole, and the rest. */
+	KUNIT_ASSERT_EQ(test, vm_munmap(hva + 3 * PAGE_SIZE, PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, vmmu_host_pages(hva, 32, pfns, &writable), 0x3ffffff7);
+	KUNIT_EXPECT_EQ(test, writable, 0x3ffffff7);
+	KUNIT_EXPECT_EQ(test, pfns[0], write.pfn);
+	KUNIT_ASSERT_EQ(test, vmmu_hva_to_pfn(hva + 29 * PAGE_SIZE, 0, &read), VMMU_PFN_OK);
+	KUNIT_EXPECT_EQ(test, pfns[29], read.pfn);
+	KUNIT_EXPECT_EQ(test, vmmu_host_pages(TASK_SIZE_MAX - PAGE_SIZE, 16, pfns, &writable), 0);
+	KUNIT_EXPECT_EQ(test, vmmu_host_pages(PAGE_OFFSET, 16, pfns, &writable), 0);
 
 	/* Below every mapping. */
 	KUNIT_EXPECT_EQ(test, vmmu_hva_to_pfn(PAGE_SIZE, 0, &read), VMMU_PFN_NO_HVA);

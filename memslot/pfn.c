@@ -7,19 +7,21 @@
  * under mmu.lock; that, and nothing else, makes the answer usable.
  *
  * A page may be read although it may not be written (shared by fork, merged by
- * KSM, the zero page, a file). So a read first asks for a writable page, if
- * one is there without work, takes a read-only one else, and says which.
+ * KSM, the zero page, a file). So the answer to a read says whether a write
+ * would do as well.
+ *
+ * Three ways, each for what the one before leaves: a look into the host's tables
+ * (host.c), the fault that the process would take, get_user_pages().
  *
  * No lock of ours is held. Sleeps, but for what says fast.
  */
 #include <linux/mm.h>
-#include <linux/pgtable.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/mm.h>
 #include "slots.h"
 #include "vmmu/vm.h"
 
-/* Pages per call of the batch: the prefetch window. */
+/* Pages per look: the prefetch window. */
 #define PFN_BATCH	16
 /* Host faults that one VM_PFNMAP lookup takes before it calls the address unusable. */
 #define PFNMAP_TRIES	8
@@ -55,6 +57,45 @@ static bool pfn_fast(unsigned long hva, bool write, struct vmmu_pfn *out)
 		return false;
 	pfn_of_page(page, write, out);
 	return true;
+}
+
+/* Is it there as it stands? One look answers for reading and writing. */
+static bool pfn_at_hand(unsigned long hva, bool write, struct vmmu_pfn *out)
+{
+	u32 writable;
+
+	if (!(vmmu_host_pages(hva, 1, &out->pfn, &writable) & 1) || (write && !writable))
+		return false;
+	out->kind = vmmu_pfn_kind(out->pfn);
+	out->writable = writable;
+	return true;
+}
+
+/*
+ * The fault that the process itself would take there, without the detours of
+ * get_user_pages(): it would look the page up before and twice after. False: not that easy,
+ * or a signal, or an error: let it find out.
+ */
+static bool pfn_fault_in(unsigned long hva, bool write)
+{
+	unsigned int flags = FAULT_FLAG_DEFAULT | (write ? FAULT_FLAG_WRITE : 0);
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	vm_fault_t fault;
+
+	if (mmap_read_lock_killable(mm))
+		return false;
+	vma = vma_lookup(mm, hva);
+	if (!vma || !(vma->vm_flags & (write ? VM_WRITE : VM_READ)) ||
+	    (vma->vm_flags & (VM_IO | VM_PFNMAP))) {
+		mmap_read_unlock(mm);
+		return false;
+	}
+	fault = handle_mm_fault(vma, hva, flags, NULL);
+	/* These two have let go of the lock. */
+	if (!(fault & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)))
+		mmap_read_unlock(mm);
+	return !(fault & (VM_FAULT_RETRY | VM_FAULT_ERROR));
 }
 
 /* Have the host fault it in. 1, or what get_user_pages_unlocked() says: 0 or -errno. */
@@ -151,14 +192,23 @@ static enum vmmu_pfn_result pfn_by_vma(unsigned long hva, unsigned int gup,
  */
 enum vmmu_pfn_result vmmu_hva_to_pfn(unsigned long hva, unsigned int gup, struct vmmu_pfn *out)
 {
+	bool write = gup & VMMU_GUP_WRITE;
+
+	might_sleep_if(!(gup & VMMU_GUP_FAST_ONLY));
+	if (!(gup & VMMU_GUP_LOOKED) && pfn_at_hand(hva, write, out))
+		return VMMU_PFN_OK;
+	if (!(gup & (VMMU_GUP_FAST_ONLY | VMMU_GUP_NOWAIT)) && pfn_fault_in(hva, write) &&
+	    pfn_at_hand(hva, write, out))
+		return VMMU_PFN_OK;
+
+	/* What is not plain: get_user_pages() has the last word. */
 	if (pfn_fast(hva, true, out))
 		return VMMU_PFN_OK;
-	if (!(gup & VMMU_GUP_WRITE) && pfn_fast(hva, false, out))
+	if (!write && pfn_fast(hva, false, out))
 		return VMMU_PFN_OK;
 	if (gup & VMMU_GUP_FAST_ONLY)
 		return VMMU_PFN_NEEDS_IO;
 
-	might_sleep();
 	switch (pfn_slow(hva, gup, out)) {
 	case 1:
 		return VMMU_PFN_OK;
@@ -181,68 +231,20 @@ enum vmmu_pfn_result vmmu_hva_to_pfn(unsigned long hva, unsigned int gup, struct
  */
 int vmmu_hva_to_pfns_fast(unsigned long hva, int n, bool write, unsigned long *pfns)
 {
-	struct page *pages[PFN_BATCH];
 	int done = 0;
 
 	while (done < n) {
-		int want = min(n - done, PFN_BATCH), i;
-		int got = get_user_pages_fast_only(hva + (unsigned long)done * PAGE_SIZE, want,
-						   write ? FOLL_WRITE : 0, pages);
+		int want = min(n - done, PFN_BATCH), got;
+		u32 writable, good;
 
-		for (i = 0; i < got; i++) {
-			pfns[done++] = page_to_pfn(pages[i]);
-			put_page(pages[i]);
-		}
+		good = vmmu_host_pages(hva + (unsigned long)done * PAGE_SIZE, want, pfns + done,
+				       &writable);
+		if (write)
+			good &= writable;
+		got = ffz(good);
+		done += got;
 		if (got != want)
 			break;
 	}
 	return done;
-}
-
-/* The level of the leaf that maps @hva; interrupts off, so that no table is freed. */
-static int host_level_walk(struct mm_struct *mm, unsigned long hva)
-{
-	pgd_t pgd = READ_ONCE(*pgd_offset(mm, hva));
-	p4d_t p4d;
-	pud_t pud;
-	pmd_t pmd;
-
-	if (pgd_none(pgd))
-		return VMMU_LEVEL_4K;
-	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
-	if (p4d_none(p4d) || !p4d_present(p4d))
-		return VMMU_LEVEL_4K;
-	pud = READ_ONCE(*pud_offset(&p4d, hva));
-	if (pud_none(pud) || !pud_present(pud))
-		return VMMU_LEVEL_4K;
-	if (pud_leaf(pud))
-		return VMMU_LEVEL_1G;
-	pmd = READ_ONCE(*pmd_offset(&pud, hva));
-	if (pmd_none(pmd) || !pmd_present(pmd))
-		return VMMU_LEVEL_4K;
-	return pmd_leaf(pmd) ? VMMU_LEVEL_2M : VMMU_LEVEL_4K;
-}
-
-/**
- * vmmu_host_level() - how large a page does the host map @hva with?
- * @vm: the VM
- * @hva: host virtual address
- *
- * A hint: true at some instant of the call. Under mmu.lock after vmmu_notifier_retry() said
- * no, it is good to map with: whoever splits that page invalidates all of it and has to wait
- * for mmu.lock. Any context. Return: VMMU_LEVEL_4K, _2M or _1G.
- */
-int vmmu_host_level(struct vmmu_vm *vm, unsigned long hva)
-{
-	unsigned long flags;
-	int level;
-
-	/*
-	 * Pairs with the host's freeing of tables, which waits for an IPI or for RCU:
-	 * interrupts off holds both back. Each entry is read once.
-	 */
-	local_irq_save(flags);
-	level = host_level_walk(vm->mm, hva);
-	local_irq_restore(flags);
-	return level;
 }

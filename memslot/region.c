@@ -155,26 +155,32 @@ static struct vmmu_memslot *region_new_slot(struct vmmu_vm *vm, const struct reg
 	/* A moved slot has other gfns: its reverse maps begin anew. */
 	if (edit->change == VMMU_REGION_FLAGS)
 		slot->rmap = old->rmap;
+	else if (vm->mem.ops->alloc(vm, slot))
+		goto fail;
 	if (!(slot->flags & KVM_MEM_LOG_DIRTY_PAGES))
 		return slot;
 	if (old && old->dirty_bitmap) {
 		slot->dirty_bitmap = old->dirty_bitmap;
 		return slot;
 	}
-	if (vmmu_dirty_alloc(slot, vm->mem.manual_protect & KVM_DIRTY_LOG_INITIALLY_SET)) {
-		kfree(slot);
-		return NULL;
-	}
-	return slot;
+	if (!vmmu_dirty_alloc(slot, vm->mem.manual_protect & KVM_DIRTY_LOG_INITIALLY_SET))
+		return slot;
+	if (edit->change != VMMU_REGION_FLAGS)
+		vm->mem.ops->free(slot);
+fail:
+	kfree(slot);
+	return NULL;
 }
 
 /* Free what the change was given and has not handed on. */
-static void region_edit_free(struct region_edit *edit)
+static void region_edit_free(struct vmmu_vm *vm, struct region_edit *edit)
 {
 	struct vmmu_memslot *new = edit->new;
 
 	if (new && new->dirty_bitmap && !(edit->old && edit->old->dirty_bitmap))
 		kvfree(new->dirty_bitmap);
+	if (new && edit->change != VMMU_REGION_FLAGS)
+		vm->mem.ops->free(new);
 	kfree(new);
 	kfree(edit->hidden);
 	kvfree(edit->interim);
@@ -206,7 +212,7 @@ static int region_edit_alloc(struct vmmu_vm *vm, struct region_edit *edit,
 	}
 	return 0;
 fail:
-	region_edit_free(edit);
+	region_edit_free(vm, edit);
 	return -ENOMEM;
 }
 

@@ -19,7 +19,7 @@ struct fixture {
 	struct kunit *test;
 	struct vmmu_vm vm;
 	u64 generation;
-	int zaps, frees, reflags;
+	int zaps, allocs, frees, reflags;
 	u16 zapped_id;
 	gfn_t zapped_gfn;
 };
@@ -72,6 +72,12 @@ static void op_flush(struct vmmu_vm *vm, struct vmmu_memslot *slot)
 {
 }
 
+static int op_alloc(struct vmmu_vm *vm, struct vmmu_memslot *slot)
+{
+	fixture_of(vm)->allocs++;
+	return 0;
+}
+
 static void op_free(struct vmmu_memslot *slot)
 {
 	struct kunit *test = kunit_get_current_test();
@@ -86,6 +92,7 @@ static const struct vmmu_memslot_ops ops = {
 	.generation = op_generation,
 	.write_protect = op_write_protect,
 	.flush = op_flush,
+	.alloc = op_alloc,
 	.free = op_free,
 };
 
@@ -110,6 +117,7 @@ static void region_exit(struct kunit *test)
 	if (!f)
 		return;
 	vmmu_memslots_destroy(&f->vm);
+	KUNIT_EXPECT_EQ(test, f->allocs, f->frees);
 	cleanup_srcu_struct(&f->vm.srcu);
 }
 

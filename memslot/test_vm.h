@@ -58,6 +58,11 @@ static inline void test_flush(struct vmmu_vm *vm, struct vmmu_memslot *slot)
 	test_vm_of(vm)->flushes++;
 }
 
+static inline int test_alloc(struct vmmu_vm *vm, struct vmmu_memslot *slot)
+{
+	return 0;
+}
+
 static inline void test_free(struct vmmu_memslot *slot)
 {
 }
@@ -68,6 +73,7 @@ static const struct vmmu_memslot_ops test_vm_ops = {
 	.generation = test_generation,
 	.write_protect = test_write_protect,
 	.flush = test_flush,
+	.alloc = test_alloc,
 	.free = test_free,
 };
 

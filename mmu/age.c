@@ -6,8 +6,8 @@
  * "yes" would pin the page for ever. Guesses start not accessed, so a page that was
  * only prefetched is not young. mmu.lock for write; nothing sleeps.
  */
+#include "shadow/shadow.h"
 #include "spte.h"
-#include "vmmu/cpu.h"
 #include "vmmu/vm.h"
 
 bool vmmu_mmu_age_range(struct vmmu_vm *vm, const struct vmmu_gfn_range *range, bool clear)
@@ -18,10 +18,15 @@ bool vmmu_mmu_age_range(struct vmmu_vm *vm, const struct vmmu_gfn_range *range, 
 
 	lockdep_assert_held_write(&vm->mmu.lock);
 
-	if (!vmmu_cpu_caps.tdp_ad)
+	if (!vm->mmu.format->accessed)
 		return false;
 
 	vmmu_gather_begin(&g, vm);
+	if (vm->mmu.shadow) {
+		young = vmmu_shadow_age_range(&g, range, clear);
+		vmmu_gather_hand_over(&g);
+		return young;
+	}
 	for_each_spte(it, vm->mmu.tdp_root, range->start, range->end) {
 		if (!vmmu_spte_leaf(it.old, it.level) || !(it.old & g.fmt->accessed))
 			continue;

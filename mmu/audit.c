@@ -17,6 +17,7 @@
 #include <linux/jiffies.h>
 #include <linux/sched.h>
 #include "audit.h"
+#include "shadow/shadow.h"
 #include "spte.h"
 #include "vmmu/request.h"
 #include "vmmu/vm.h"
@@ -93,7 +94,8 @@ static void audit_host(struct audit_walk *w, const struct vmmu_iter *it)
 {
 	struct vmmu_memslot *slot = vmmu_gfn_to_slot(w->vm, it->gfn);
 	bool write = it->old & w->vm->mmu.format->write;
-	unsigned long pfn, hva;
+	struct vmmu_pfn pfn;
+	unsigned long hva;
 
 	if (!slot) {
 		audit_finding(w, it, "a leaf outside of every slot");
@@ -103,9 +105,9 @@ static void audit_host(struct audit_walk *w, const struct vmmu_iter *it)
 		return;
 
 	hva = vmmu_slot_hva(slot, it->gfn);
-	if (vmmu_hva_to_pfns_fast(hva, 1, write, &pfn) != 1)
+	if (vmmu_hva_to_pfn(hva, VMMU_GUP_FAST_ONLY | (write ? VMMU_GUP_WRITE : 0), &pfn))
 		audit_finding(w, it, "a leaf to a page that the host has taken back");
-	else if (pfn != vmmu_spte_pfn(it->old))
+	else if (pfn.pfn != vmmu_spte_pfn(it->old))
 		audit_finding(w, it, "a leaf to another page than the host's");
 	else if (vmmu_host_level(w->vm, hva) < it->level)
 		audit_finding(w, it, "a leaf larger than the host's page");
@@ -125,7 +127,8 @@ static void audit_spte(struct audit_walk *w, const struct vmmu_iter *it)
 		if (sp->gfn != it->gfn || sp->role.word != vmmu_tdp_role(it->level - 1).word)
 			audit_finding(w, it, "a table in a place that is not its own");
 	} else if (vmmu_spte_mmio(it->old)) {
-		if (vmmu_mmio_gfn(it->old) != it->gfn || it->level != VMMU_LEVEL_4K)
+		if (vmmu_mmio_gfn(it->old) != (it->gfn | vmmu_mmio_guard) ||
+		    it->level != VMMU_LEVEL_4K)
 			audit_finding(w, it, "an MMIO entry of another gfn");
 	} else if (it->old != VMMU_SPTE_EMPTY) {
 		audit_finding(w, it, "neither a mapping nor nothing");
@@ -142,27 +145,98 @@ static void audit_count(struct audit_walk *w, const char *what, atomic_long_t *c
 	vmmu_vm_kill(w->vm, "audit: a counter is wrong");
 }
 
+/* Walk the tables of a TDP VM. */
+static void audit_tdp(struct audit_walk *w)
+{
+	struct vmmu_mmu_vm *mmu = &w->vm->mmu;
+	struct vmmu_iter it;
+
+	w->nr_pages = 1;
+	for_each_spte(it, mmu->tdp_root, 0, VMMU_PAGES_PER_LEVEL(mmu->root_level + 1)) {
+		audit_spte(w, &it);
+		if (vmmu_vm_dead(w->vm))
+			return;
+	}
+}
+
+static bool list_has(unsigned long head, const u64 *sptep)
+{
+	struct vmmu_rmap_pos pos;
+	u64 *p;
+
+	for_each_rmap_spte(p, pos, head) {
+		if (p == sptep)
+			return true;
+	}
+	return false;
+}
+
+/* The reverse map knows the leaf, and no table that is in step can be written through it. */
+static void audit_shadow_leaf(struct audit_walk *w, const struct vmmu_iter *it)
+{
+	struct vmmu_memslot *slot = vmmu_gfn_to_slot(w->vm, it->gfn);
+
+	w->leaves[it->level]++;
+	if (!slot) {
+		audit_finding(w, it, "a leaf outside of every slot");
+		return;
+	}
+	if (!list_has(*vmmu_rmap_head(slot, it->gfn, it->level), it->sptep))
+		audit_finding(w, it, "the reverse map does not know a leaf");
+	if ((it->old & w->vm->mmu.format->write) &&
+	    *vmmu_rmap_tables(slot, it->gfn, it->level))
+		audit_finding(w, it, "a guest's page table can be written unseen");
+	if (w->host)
+		audit_host(w, it);
+}
+
+static void audit_shadow_page(struct audit_walk *w, const struct vmmu_shadow *s)
+{
+	struct vmmu_iter it;
+
+	w->nr_pages++;
+	if (s->is_unsync && (s->sp.role.direct || s->sp.role.level > VMMU_LEVEL_4K))
+		vmmu_vm_kill(w->vm, "audit: an unsync page of the wrong kind");
+	for (unsigned int i = 0; i < VMMU_SPTES_PER_PAGE && !vmmu_vm_dead(w->vm); i++) {
+		vmmu_shadow_iter(&it, s, i);
+		if (vmmu_spte_leaf(it.old, it.level))
+			audit_shadow_leaf(w, &it);
+		else if (!vmmu_spte_present(it.old) && it.old != VMMU_SPTE_EMPTY)
+			audit_finding(w, &it, "neither a mapping nor nothing");
+		else if (vmmu_spte_table(it.old, it.level) &&
+			 !list_has(vmmu_shadow_of(vmmu_spte_child(it.old))->parents, it.sptep))
+			audit_finding(w, &it, "a shadow page does not know its parent");
+	}
+}
+
+static void audit_shadow(struct audit_walk *w)
+{
+	const struct vmmu_shadow *s;
+
+	list_for_each_entry(s, &w->vm->mmu.shadow->lru, lru)
+		audit_shadow_page(w, s);
+}
+
 void vmmu_audit_vm(struct vmmu_vm *vm)
 {
 	struct vmmu_mmu_vm *mmu = &vm->mmu;
-	struct audit_walk w = { .vm = vm, .nr_pages = 1 };
-	struct vmmu_iter it;
+	struct audit_walk w = { .vm = vm };
 	int idx;
 
 	/* Often enough to find it, not so often that a VM with many slot changes crawls. */
-	if (time_before(jiffies, mmu->audit.next) && mmu->tdp_root &&
-	    atomic_long_read(&mmu->nr_pages) > 1)
+	if (time_before(jiffies, mmu->audit.next) && atomic_long_read(&mmu->nr_pages) > 1)
 		return;
 	mmu->audit.next = jiffies + HZ;
 
 	idx = srcu_read_lock(&vm->srcu);
 	write_lock(&mmu->lock);
 	w.host = current->mm == vm->mm && !vm->notifier.sequence.in_progress;
-	for_each_spte(it, mmu->tdp_root, 0, VMMU_PAGES_PER_LEVEL(mmu->root_level + 1)) {
-		audit_spte(&w, &it);
-		if (vmmu_vm_dead(vm))
-			goto unlock;
-	}
+	if (mmu->shadow)
+		audit_shadow(&w);
+	else
+		audit_tdp(&w);
+	if (vmmu_vm_dead(vm))
+		goto unlock;
 	audit_count(&w, "page-table pages", &mmu->nr_pages, w.nr_pages);
 	audit_count(&w, "4K leaves", &mmu->leaves[VMMU_LEVEL_4K], w.leaves[VMMU_LEVEL_4K]);
 	audit_count(&w, "2M leaves", &mmu->leaves[VMMU_LEVEL_2M], w.leaves[VMMU_LEVEL_2M]);

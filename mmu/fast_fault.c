@@ -62,10 +62,12 @@ int vmmu_fast_fault(struct vmmu_fault *f)
 
 	if (!vmmu_spte_leaf(it.old, it.level)) {
 		f->absent = vmmu_window_absent(&it);
+		f->split = f->absent != VMMU_WINDOW_ALL;
 		return VMMU_NEXT_STAGE;
 	}
 
 	f->level = it.level;
+	f->split = it.level == VMMU_LEVEL_4K;
 	if (vmmu_spte_allows(fmt, it.old, f->write, f->exec))
 		return VMMU_RETRY;
 	if (f->write)

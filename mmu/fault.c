@@ -14,6 +14,7 @@
  */
 #include <linux/sched/signal.h>
 #include "fault.h"
+#include "shadow/shadow.h"
 #include "spte.h"
 #include "vmmu/cpu.h"
 #include "vmmu/notifier.h"
@@ -35,14 +36,14 @@ static bool gfn_in_reach(const struct vmmu_fault *f)
 	return f->gfn < VMMU_PAGES_PER_LEVEL(f->vm->mmu.root_level + 1);
 }
 
-static int fault_slot(struct vmmu_fault *f)
+int vmmu_fault_slot(struct vmmu_fault *f)
 {
 	/* Before the look: a slot published in between makes the MMIO entry stale at once. */
 	u64 generation = vmmu_memslots(f->vm)->generation;
 	struct vmmu_memslot *slot = vmmu_gfn_to_slot(f->vm, f->gfn);
 
 	if (!slot)
-		return fault_mmio(f, generation);
+		return f->vm->mmu.shadow ? VMMU_EMULATE : fault_mmio(f, generation);
 	if (!gfn_in_reach(f))
 		return -EFAULT;
 	/* It is going; once the change is published the guest gets a definite answer. */
@@ -57,36 +58,28 @@ static int fault_slot(struct vmmu_fault *f)
 	return VMMU_NEXT_STAGE;
 }
 
-static void window_lookup(struct vmmu_fault *f, bool writable)
+/* Was the needed page at hand, with its neighbours? */
+bool vmmu_fault_window(struct vmmu_fault *f)
 {
 	/* Without hardware's accessed bit nobody could tell a page used from one guessed. */
-	if (f->absent && vmmu_cpu_caps.tdp_ad)
-		vmmu_window_lookup(&f->window, f->slot, f->gfn, f->absent, writable);
-}
+	u16 absent = f->vm->mmu.format->accessed ? f->absent : 0;
 
-/* Was the needed page at hand, with its neighbours? */
-static bool fault_window(struct vmmu_fault *f)
-{
-	unsigned int needed = f->gfn - vmmu_window_gfn(f->gfn);
-
-	window_lookup(f, f->slot_writable);
-	if (!(f->window.valid & BIT(needed)))
+	if (!vmmu_window_lookup(&f->window, f->slot, f->gfn, absent, &f->pfn) ||
+	    (f->write && !f->pfn.writable))
 		return false;
-
-	f->pfn.pfn = f->window.pfns[needed];
-	f->pfn.kind = vmmu_pfn_kind(f->pfn.pfn);
-	f->pfn.writable = f->slot_writable;
 	/* A driver's pages: guesses are made of plain memory only. */
 	if (f->pfn.kind != VMMU_PFN_RAM)
 		f->window.valid = 0;
 	return true;
 }
 
-static int fault_pfn(struct vmmu_fault *f)
+int vmmu_fault_pfn(struct vmmu_fault *f)
 {
-	switch (vmmu_hva_to_pfn(f->hva, f->write ? VMMU_GUP_WRITE : 0, &f->pfn)) {
+	unsigned int gup = VMMU_GUP_LOOKED | (f->write ? VMMU_GUP_WRITE : 0);
+
+	switch (vmmu_hva_to_pfn(f->hva, gup, &f->pfn)) {
 	case VMMU_PFN_OK:
-		break;
+		return VMMU_NEXT_STAGE;
 	case VMMU_PFN_HWPOISON:
 		send_sig_mceerr(BUS_MCEERR_AR, (void __user *)f->hva, PAGE_SHIFT, current);
 		return VMMU_RETRY;
@@ -94,13 +87,9 @@ static int fault_pfn(struct vmmu_fault *f)
 		return -EINTR;
 	case VMMU_PFN_NO_HVA:
 	case VMMU_PFN_NEEDS_IO:
-		return -EFAULT;
+		break;
 	}
-
-	/* Shared by fork or KSM: the neighbours are most likely to be read-only too. */
-	if (!f->pfn.writable)
-		window_lookup(f, false);
-	return VMMU_NEXT_STAGE;
+	return -EFAULT;
 }
 
 /* May a leaf of @level at @gfn lie in the slot, over a host page of that size? */
@@ -114,12 +103,14 @@ static bool level_fits(const struct vmmu_fault *f, int level)
 	       first + pages <= slot->base_gfn + slot->npages;
 }
 
-static u8 fault_level(const struct vmmu_fault *f)
+u8 vmmu_fault_level(const struct vmmu_fault *f)
 {
 	int level = min(f->slot->max_level, vmmu_cpu_caps.tdp_max_level);
 
 	/* The dirty log counts in pages of 4K. */
 	if (f->slot->dirty_bitmap)
+		return VMMU_LEVEL_4K;
+	if (vmmu_nx_huge && (f->exec || f->split))
 		return VMMU_LEVEL_4K;
 	while (level > VMMU_LEVEL_4K && !level_fits(f, level))
 		level--;
@@ -141,13 +132,13 @@ static int fault_run(struct vmmu_fault *f)
 	r = vmmu_fast_fault(f);
 	if (r != VMMU_NEXT_STAGE)
 		return r;
-	r = fault_slot(f);
+	r = vmmu_fault_slot(f);
 	if (r != VMMU_NEXT_STAGE)
 		return r;
 
 	f->seq = vmmu_notifier_seq(f->vm);
-	if (!fault_window(f)) {
-		r = fault_pfn(f);
+	if (!vmmu_fault_window(f)) {
+		r = vmmu_fault_pfn(f);
 		if (r != VMMU_NEXT_STAGE)
 			return r;
 	}
@@ -155,14 +146,14 @@ static int fault_run(struct vmmu_fault *f)
 	if (vmmu_notifier_retry_unlocked(f->vm, f->seq, f->hva))
 		return VMMU_RETRY;
 
-	f->level = fault_level(f);
+	f->level = vmmu_fault_level(f);
 	r = vmmu_page_topup(f->vcpu);
 	if (r)
 		return r;
 	return vmmu_map(f);
 }
 
-int vmmu_mmu_fault(struct vmmu_vcpu *vcpu, u64 addr, u64 error)
+static int tdp_fault(struct vmmu_vcpu *vcpu, u64 addr, u64 error)
 {
 	struct vmmu_fault f = {
 		.vcpu = vcpu,
@@ -177,4 +168,27 @@ int vmmu_mmu_fault(struct vmmu_vcpu *vcpu, u64 addr, u64 error)
 
 	trace_vmmu_page_fault(vcpu->id, vcpu->rip, addr, error, f.level, verdict);
 	return verdict;
+}
+
+bool vmmu_mmu_fault_atomic(struct vmmu_vcpu *vcpu, u64 addr, u64 error)
+{
+	struct vmmu_fault f = {
+		.vcpu = vcpu,
+		.vm = vcpu->vm,
+		.addr = addr,
+		.error = error,
+		.write = error & VMMU_PFERR_WRITE,
+		.exec = error & VMMU_PFERR_FETCH,
+		.gfn = gpa_to_gfn(addr),
+	};
+
+	return !vcpu->vm->mmu.shadow && !trace_vmmu_page_fault_enabled() &&
+	       !(error & VMMU_PFERR_RSVD) && vmmu_fast_fault(&f) == VMMU_RETRY;
+}
+
+int vmmu_mmu_fault(struct vmmu_vcpu *vcpu, u64 addr, u64 error)
+{
+	if (vcpu->vm->mmu.shadow)
+		return vmmu_shadow_fault(vcpu, addr, error);
+	return tdp_fault(vcpu, addr, error);
 }

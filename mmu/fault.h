@@ -28,6 +28,7 @@ struct vmmu_fault {
 
 	/* fast_fault: which of the 16 neighbours have no SPTE. */
 	u16 absent;
+	bool split;			/* likewise: is it mapped by 4K round here? */
 
 	/* slot */
 	struct vmmu_memslot *slot;
@@ -40,6 +41,13 @@ struct vmmu_fault {
 	u8 level;			/* at which to map */
 	struct vmmu_window window;
 };
+
+/* The stages that shadow paging has in common with TDP; each fills its part of @f. */
+int vmmu_fault_slot(struct vmmu_fault *f);
+int vmmu_fault_pfn(struct vmmu_fault *f);
+u8 vmmu_fault_level(const struct vmmu_fault *f);
+/* Was the needed page at hand, with its neighbours by gfn? */
+bool vmmu_fault_window(struct vmmu_fault *f);
 
 /* Is it only a permission to give back, or an MMIO address that we know? vm->srcu held. */
 int vmmu_fast_fault(struct vmmu_fault *f);

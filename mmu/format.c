@@ -40,6 +40,27 @@ const struct vmmu_spte_format vmmu_format_x86_64 = {
 	.managed	= BIT_ULL(52),
 };
 
+/*
+ * Shadow tables. The same entries, but those of PAE have nothing for software above bit 51;
+ * so "managed" is the global bit, which means nothing while CR4.PGE is clear, as it always is
+ * while a guest runs on shadow tables.
+ */
+const struct vmmu_spte_format vmmu_format_shadow = {
+	.name		= "shadow",
+	.table		= VMMU_SPTE_PRESENT | X86_P | X86_W | X86_U | X86_A,
+	.leaf		= VMMU_SPTE_PRESENT | X86_P,
+	.write		= X86_W,
+	.noexec		= X86_NX,
+	.user		= X86_U,
+	.accessed	= X86_A,
+	.dirty		= X86_D,
+	.cached		= 0,
+	.uncached	= X86_PCD,
+	.host_writable	= BIT_ULL(9),
+	.mmu_writable	= BIT_ULL(10),
+	.managed	= BIT_ULL(8),
+};
+
 #define EPT_R		BIT_ULL(0)
 #define EPT_W		BIT_ULL(1)
 #define EPT_X		BIT_ULL(2)

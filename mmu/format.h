@@ -16,6 +16,7 @@
 #include <linux/bits.h>
 #include <linux/mem_encrypt.h>
 #include "vmmu/mmu.h"
+#include "vmmu/paging.h"
 #include "vmmu/types.h"
 
 #define VMMU_SPTES_PER_PAGE	512
@@ -56,12 +57,6 @@ static_assert((VMMU_SPTE_FROZEN & (VMMU_SPTE_PRESENT | 0x7)) == 0);
 static_assert((VMMU_MMIO_TAG & ~VMMU_MMIO_TAG_MASK) == 0);
 static_assert((VMMU_MMIO_TAG_MASK & (VMMU_MMIO_ACCESS | VMMU_MMIO_GEN_LOW | VMMU_SPTE_ADDR |
 				     VMMU_MMIO_GEN_HIGH)) == 0);
-
-/* What an access may do; reading is implied. */
-#define VMMU_ACC_WRITE		BIT(0)
-#define VMMU_ACC_EXEC		BIT(1)
-#define VMMU_ACC_USER		BIT(2)
-#define VMMU_ACC_ALL		(VMMU_ACC_WRITE | VMMU_ACC_EXEC | VMMU_ACC_USER)
 
 /**
  * struct vmmu_spte_format - where a format differs from the others
@@ -134,6 +129,16 @@ static __always_inline bool vmmu_spte_mmio(u64 spte)
 	return (spte & VMMU_MMIO_TAG_MASK) == VMMU_MMIO_TAG;
 }
 
+/*
+ * L1TF: an affected processor uses the address of an entry that does not translate, and a
+ * guest chooses the gfn of an MMIO SPTE. So these bits of it are always set: the frame lies
+ * in the upper part of what the L1D cache can name, where the kernel allows no RAM. 0 where
+ * the processor is not affected; set by vmmu_mmio_guard_init(), constant after.
+ */
+extern gfn_t vmmu_mmio_guard;
+void vmmu_mmio_guard_init(void);
+
+/* But for the bits of vmmu_mmio_guard, which are set. */
 static inline gfn_t vmmu_mmio_gfn(u64 spte)
 {
 	return FIELD_GET(VMMU_SPTE_ADDR, spte);

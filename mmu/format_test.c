@@ -123,7 +123,7 @@ static void format_mmio_round_trip(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, vmmu_spte_mmio(spte));
 		KUNIT_EXPECT_FALSE(test, vmmu_spte_present(spte));
 		KUNIT_EXPECT_FALSE(test, vmmu_spte_frozen(spte));
-		KUNIT_EXPECT_EQ(test, vmmu_mmio_gfn(spte), gfn);
+		KUNIT_EXPECT_EQ(test, vmmu_mmio_gfn(spte), gfn | vmmu_mmio_guard);
 		KUNIT_EXPECT_EQ(test, vmmu_mmio_access(spte), access);
 		KUNIT_EXPECT_TRUE(test, vmmu_mmio_current(spte, generation));
 		KUNIT_EXPECT_FALSE(test, vmmu_mmio_current(spte, generation + 1));

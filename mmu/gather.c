@@ -69,17 +69,24 @@ bool vmmu_gather_hand_over(struct vmmu_gather *g)
 	return vmmu_gather_owed(g);
 }
 
-bool vmmu_gather_yield(struct vmmu_gather *g, struct vmmu_iter *it)
+bool vmmu_gather_rest(struct vmmu_gather *g)
 {
 	rwlock_t *lock = &g->vm->mmu.lock;
 
 	lockdep_assert_held_write(lock);
 
-	if (!vmmu_iter_progress(it) || !(need_resched() || rwlock_needbreak(lock)))
+	if (!(need_resched() || rwlock_needbreak(lock)))
 		return false;
 
 	vmmu_gather_pay(g);
 	cond_resched_rwlock_write(lock);
+	return true;
+}
+
+bool vmmu_gather_yield(struct vmmu_gather *g, struct vmmu_iter *it)
+{
+	if (!vmmu_iter_progress(it) || !vmmu_gather_rest(g))
+		return false;
 	vmmu_iter_restart(it);
 	return true;
 }

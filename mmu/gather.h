@@ -16,9 +16,13 @@
 #include "iter.h"
 #include "vmmu/mmu.h"
 
+struct vmmu_rmap_stock;
+
 struct vmmu_gather {
 	struct vmmu_vm *vm;
 	const struct vmmu_spte_format *fmt;
+	struct vmmu_rmap_stock *stock;	/* shadow paging: what new mappings need; may be NULL */
+	struct vmmu_memslot *slot;	/* shadow paging: the last that was looked up */
 	bool flush;			/* owed and not yet paid */
 	struct list_head pages;		/* vmmu_sp.link: unlinked, free them after the flush */
 	long nr_pages;			/* tables linked less tables unlinked */
@@ -51,5 +55,7 @@ bool vmmu_gather_owed(struct vmmu_gather *g);
  * Return: whether it did: the body of the walk must go on with the next step at once.
  */
 bool vmmu_gather_yield(struct vmmu_gather *g, struct vmmu_iter *it);
+/* The same for a walk of something else, which begins again when the answer is true. */
+bool vmmu_gather_rest(struct vmmu_gather *g);
 
 #endif

@@ -69,10 +69,25 @@ bool vmmu_iter_step(struct vmmu_iter *it)
 
 bool vmmu_iter_find(struct vmmu_iter *it, struct vmmu_sp *root, gfn_t gfn)
 {
+	u64 *pt = root->spt;
+	u8 level;
+
 	vmmu_iter_start(it, root, VMMU_LEVEL_4K, gfn, gfn + 1);
-	if (!vmmu_iter_next(it))
+	if (gfn >= it->end)
 		return false;
-	while (iter_step_down(it))
-		;
+
+	/* What vmmu_iter_next() would do, step by step. */
+	it->restart = false;
+	it->began = gfn;
+	for (level = it->root_level; ; level--) {
+		it->pt[level] = pt;
+		it->sptep = pt + vmmu_spte_index(gfn, level);
+		it->old = READ_ONCE(*it->sptep);
+		if (level == VMMU_LEVEL_4K || !vmmu_spte_table(it->old, level))
+			break;
+		pt = vmmu_spte_child(it->old);
+	}
+	it->level = level;
+	it->gfn = gfn_round(gfn, level);
 	return true;
 }

@@ -99,6 +99,11 @@ static void map_leaf(struct vmmu_fault *f, struct vmmu_gather *g, struct vmmu_it
 /* The needed entry, and whatever tables it needs above it. */
 static void map_demand(struct vmmu_fault *f, struct vmmu_gather *g, struct vmmu_iter *it)
 {
+	/* Mostly the tables are there. */
+	if (vmmu_iter_find(it, f->vcpu->mmu.root, f->gfn) && it->level == f->level) {
+		map_leaf(f, g, it);
+		return;
+	}
 	for_each_spte_above(*it, f->vcpu->mmu.root, f->level, f->gfn, f->gfn + 1) {
 		if (it->level == f->level) {
 			map_leaf(f, g, it);
@@ -121,24 +126,23 @@ static void map_demand(struct vmmu_fault *f, struct vmmu_gather *g, struct vmmu_
 static void map_window(struct vmmu_fault *f, struct vmmu_gather *g, struct vmmu_iter *it)
 {
 	const struct vmmu_window *w = &f->window;
-	const struct vmmu_spte_want want = {
+	struct vmmu_spte_want want = {
 		.level = VMMU_LEVEL_4K,
 		.access = VMMU_ACC_ALL,
-		.cached = true,		/* GUP gives out no other pages */
+		.cached = true,		/* the look into the host's tables passes all others over */
 		.managed = true,
-		.host_writable = w->writable,
 		.logged = f->slot->dirty_bitmap,
 		.speculative = true,
 	};
-	u64 spte_of_0 = vmmu_spte_make(g->fmt, &want);
+	u16 other = w->valid & ~w->writable;
 
-	vmmu_iter_move(it, w->gfn + __ffs(w->valid), w->gfn + fls(w->valid));
-	do {
-		unsigned int i = it->gfn - w->gfn;
-
-		if (it->old == VMMU_SPTE_EMPTY && (w->valid & BIT(i)))
-			vmmu_spte_change(g, it, vmmu_spte_at(spte_of_0, w->pfns[i]));
-	} while (vmmu_iter_next(it));
+	vmmu_iter_move(it, w->gfn, w->gfn + VMMU_WINDOW_SIZE);
+	if (other)
+		vmmu_spte_fill(g, it, vmmu_spte_make(g->fmt, &want), w->pfns, other);
+	want.host_writable = true;
+	if (other != w->valid)
+		vmmu_spte_fill(g, it, vmmu_spte_make(g->fmt, &want), w->pfns,
+			       w->valid & w->writable);
 }
 
 /*

@@ -6,13 +6,16 @@
  * (vcpu->mutex); nothing else here has state. Allocation may sleep, taking from
  * the stock and freeing do not.
  */
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
-#include <linux/string.h>
 #include "page.h"
+#include "shadow/shadow.h"
 #include "vmmu/vcpu.h"
 #include "vmmu/vm.h"
 
 static struct kmem_cache *vmmu_sp_cache;
+static struct kmem_cache *vmmu_shadow_cache;
 
 /* A fault links at most one table per level below the root. */
 static_assert(ARRAY_SIZE(((struct vmmu_mmu_vcpu *)0)->cache) >= VMMU_ROOT_LEVEL_MAX - 1);
@@ -21,38 +24,62 @@ int vmmu_page_module_init(void)
 {
 	vmmu_sp_cache = kmem_cache_create("vmmu_sp", sizeof(struct vmmu_sp), 0, SLAB_ACCOUNT,
 					  NULL);
-	return vmmu_sp_cache ? 0 : -ENOMEM;
+	vmmu_shadow_cache = kmem_cache_create("vmmu_shadow", sizeof(struct vmmu_shadow), 0,
+					      SLAB_ACCOUNT, NULL);
+	if (vmmu_sp_cache && vmmu_shadow_cache)
+		return 0;
+	vmmu_page_module_exit();
+	return -ENOMEM;
 }
 
 void vmmu_page_module_exit(void)
 {
 	/* Pages of the last VM may still wait for their grace period. */
 	rcu_barrier();
+	kmem_cache_destroy(vmmu_shadow_cache);
 	kmem_cache_destroy(vmmu_sp_cache);
 }
 
-struct vmmu_sp *vmmu_page_alloc(void)
+/* SecPageTables of /proc/meminfo, and sec_pagetables of the memory cgroup. */
+static void account(const struct vmmu_sp *sp, int pages)
 {
-	struct vmmu_sp *sp = kmem_cache_zalloc(vmmu_sp_cache, GFP_KERNEL_ACCOUNT);
+	mod_lruvec_page_state(virt_to_page(sp->spt), NR_SECONDARY_PAGETABLE, pages);
+}
 
+static struct kmem_cache *page_cache(bool shadow)
+{
+	return shadow ? vmmu_shadow_cache : vmmu_sp_cache;
+}
+
+struct vmmu_sp *vmmu_page_alloc(bool shadow)
+{
+	struct vmmu_sp *sp;
+
+	static_assert(offsetof(struct vmmu_shadow, sp) == 0);
+	sp = kmem_cache_zalloc(page_cache(shadow), GFP_KERNEL_ACCOUNT);
 	if (!sp)
 		return NULL;
 
-	sp->spt = (u64 *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	sp->shadow = shadow;
+	static_assert(VMMU_SPTE_EMPTY == 0);
+	sp->spt = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!sp->spt) {
-		kmem_cache_free(vmmu_sp_cache, sp);
+		kmem_cache_free(page_cache(shadow), sp);
 		return NULL;
 	}
-	memset64(sp->spt, VMMU_SPTE_EMPTY, VMMU_SPTES_PER_PAGE);
 	set_page_private(virt_to_page(sp->spt), (unsigned long)sp);
+	account(sp, 1);
 	return sp;
 }
 
 void vmmu_page_free(struct vmmu_sp *sp)
 {
+	account(sp, -1);
 	set_page_private(virt_to_page(sp->spt), 0);
 	free_page((unsigned long)sp->spt);
-	kmem_cache_free(vmmu_sp_cache, sp);
+	if (sp->shadow)
+		free_page((unsigned long)to_shadow(sp)->gptes);
+	kmem_cache_free(page_cache(sp->shadow), sp);
 }
 
 static void vmmu_page_rcu(struct rcu_head *rcu)
@@ -68,10 +95,11 @@ void vmmu_page_free_rcu(struct vmmu_sp *sp)
 int vmmu_page_topup(struct vmmu_vcpu *vcpu)
 {
 	struct vmmu_mmu_vcpu *mmu = &vcpu->mmu;
+	bool shadow = vcpu->vm->mmu.shadow;
 	int want = vcpu->vm->mmu.root_level - 1;
 
 	while (mmu->nr_cached < want) {
-		struct vmmu_sp *sp = vmmu_page_alloc();
+		struct vmmu_sp *sp = vmmu_page_alloc(shadow);
 
 		if (!sp)
 			return -ENOMEM;

@@ -24,7 +24,14 @@ union vmmu_role {
 		u32 level : 4;	/* of its entries */
 		u32 direct : 1;	/* gfn follows from the position: no guest table behind it */
 		u32 access : 3;	/* VMMU_ACC_*, the most that its entries may give */
-		u32 zero : 24;	/* named, or else an initialiser need not clear it */
+		/* Shadow paging only. */
+		u32 guest : 2;	/* enum vmmu_paging_id of the table behind it */
+		u32 quadrant : 2; /* which part of a 4-byte table, twice or four times our size */
+		u32 nxe : 1;	/* EFER.NXE: else bit 63 of a guest's entry is reserved */
+		u32 pse : 1;	/* CR4.PSE, in 2-level mode */
+		u32 nowp : 1;	/* CR0.WP = 0: the supervisor may be given what users only read */
+		u32 pkey : 4;	/* of a direct page's entries: the large page's */
+		u32 zero : 13;	/* named, or else an initialiser need not clear it */
 	};
 };
 
@@ -35,6 +42,7 @@ struct vmmu_sp {
 	u64 *spt;
 	gfn_t gfn;		/* that entry 0 maps */
 	union vmmu_role role;
+	bool shadow;		/* it is the first member of a struct vmmu_shadow */
 	struct list_head link;	/* struct vmmu_gather's list of pages to free */
 	struct rcu_head rcu;
 };
@@ -59,8 +67,8 @@ static inline union vmmu_role vmmu_tdp_role(int level)
 int vmmu_page_module_init(void);
 void vmmu_page_module_exit(void);
 
-/* May sleep; NULL when there is no memory. All entries are empty. */
-struct vmmu_sp *vmmu_page_alloc(void);
+/* May sleep; NULL when there is no memory. All entries are empty. @shadow: a vmmu_shadow. */
+struct vmmu_sp *vmmu_page_alloc(bool shadow);
 /* Only for a page that no walker ever saw. */
 void vmmu_page_free(struct vmmu_sp *sp);
 /* For a page that was linked once: unlinked, and flushed from every TLB, by now. */

@@ -10,13 +10,14 @@
  */
 #include "page.h"
 #include "root.h"
+#include "shadow/shadow.h"
 #include "vmmu/cpu.h"
 #include "vmmu/vcpu.h"
 #include "vmmu/vm.h"
 
 int vmmu_root_create(struct vmmu_vm *vm)
 {
-	struct vmmu_sp *root = vmmu_page_alloc();
+	struct vmmu_sp *root = vmmu_page_alloc(false);
 
 	if (!root)
 		return -ENOMEM;
@@ -39,6 +40,8 @@ int vmmu_mmu_load(struct vmmu_vcpu *vcpu)
 
 	if (likely(mmu->root))
 		return 0;
+	if (mmu->shadow)
+		return vmmu_shadow_load(vcpu);
 
 	mmu->root = vcpu->vm->mmu.tdp_root;
 	vmmu_cpu->set_root(vcpu, __sme_set(__pa(mmu->root->spt)), mmu->root->role.level);
@@ -48,4 +51,41 @@ int vmmu_mmu_load(struct vmmu_vcpu *vcpu)
 void vmmu_mmu_unload(struct vmmu_vcpu *vcpu)
 {
 	vcpu->mmu.root = NULL;
+}
+
+void vmmu_mmu_mode_changed(struct vmmu_vcpu *vcpu)
+{
+	vmmu_mmu_guest_flush(vcpu);
+}
+
+void vmmu_mmu_guest_flush(struct vmmu_vcpu *vcpu)
+{
+	if (!vcpu->mmu.shadow) {
+		vmmu_request(vcpu, VMMU_REQ_TLB_FLUSH);
+		return;
+	}
+	/* Loading a root flushes. */
+	vcpu->mmu.shadow->sync = true;
+	vcpu->mmu.root = NULL;
+}
+
+void vmmu_mmu_invlpg(struct vmmu_vcpu *vcpu, u64 gva)
+{
+	if (vcpu->mmu.shadow)
+		vmmu_shadow_invlpg(vcpu, gva);
+	vmmu_request(vcpu, VMMU_REQ_TLB_FLUSH);
+}
+
+void vmmu_mmu_guest_wrote(struct vmmu_vm *vm, gpa_t gpa, unsigned int bytes)
+{
+	if (unlikely(vm->mmu.shadow))
+		vmmu_shadow_guest_wrote(vm, gpa, bytes);
+}
+
+bool vmmu_mmu_unshadow(struct vmmu_vcpu *vcpu, u64 gva)
+{
+	struct vmmu_walk walk;
+
+	return vcpu->mmu.shadow && !vmmu_gva_debug_walk(vcpu, gva, &walk) &&
+	       vmmu_shadow_unshadow(vcpu->vm, gpa_to_gfn(walk.gpa));
 }

@@ -11,14 +11,19 @@
 #include <linux/pgtable.h>
 #include <linux/swap.h>
 #include "audit.h"
+#include "shadow/shadow.h"
 #include "spte.h"
 #include "vmmu/request.h"
 #include "vmmu/trace.h"
 #include "vmmu/vm.h"
 
+/* Leaves that are zapped without a look at who waits; divides a table. */
+#define ZAP_RUN		64
+
 u64 vmmu_spte_make(const struct vmmu_spte_format *fmt, const struct vmmu_spte_want *want)
 {
-	u64 spte = fmt->leaf | (u64)want->pfn << PAGE_SHIFT;
+	u64 spte = fmt->leaf | (u64)want->pfn << PAGE_SHIFT |
+		   (u64)want->pkey << VMMU_GPTE_PKEY_SHIFT;
 
 	if (want->level > VMMU_LEVEL_4K)
 		spte |= VMMU_SPTE_LARGE;
@@ -28,7 +33,10 @@ u64 vmmu_spte_make(const struct vmmu_spte_format *fmt, const struct vmmu_spte_wa
 	if (want->managed)
 		spte |= fmt->managed;
 
-	spte |= want->access & VMMU_ACC_EXEC ? fmt->exec : fmt->noexec;
+	if ((want->access & VMMU_ACC_EXEC) && !(vmmu_nx_huge && want->level > VMMU_LEVEL_4K))
+		spte |= fmt->exec;
+	else
+		spte |= fmt->noexec;
 	if (want->access & VMMU_ACC_USER)
 		spte |= fmt->user;
 
@@ -57,12 +65,23 @@ u64 vmmu_spte_make_table(const struct vmmu_spte_format *fmt, const struct vmmu_s
 	return fmt->table | __sme_set(__pa(sp->spt));
 }
 
+gfn_t vmmu_mmio_guard __ro_after_init;
+
+/* Five bits, below the ones that tell addresses apart in no cache: a 32nd of the space. */
+void vmmu_mmio_guard_init(void)
+{
+	int top = boot_cpu_data.x86_cache_bits - 1 - PAGE_SHIFT;
+
+	if (boot_cpu_has_bug(X86_BUG_L1TF) && top < 52 - PAGE_SHIFT)
+		vmmu_mmio_guard = GENMASK_ULL(top, top - 4);
+}
+
 u64 vmmu_spte_make_mmio(gfn_t gfn, unsigned int access, u64 generation)
 {
 	return VMMU_MMIO_TAG |
 	       FIELD_PREP(VMMU_MMIO_ACCESS, access) |
 	       FIELD_PREP(VMMU_MMIO_GEN_LOW, generation & (BIT(VMMU_MMIO_GEN_LOW_BITS) - 1)) |
-	       FIELD_PREP(VMMU_SPTE_ADDR, gfn) |
+	       FIELD_PREP(VMMU_SPTE_ADDR, gfn | vmmu_mmio_guard) |
 	       FIELD_PREP(VMMU_MMIO_GEN_HIGH,
 			  (generation & VMMU_MMIO_GEN_MASK) >> VMMU_MMIO_GEN_LOW_BITS);
 }
@@ -99,17 +118,24 @@ static __always_inline bool same_mapping(u64 old, u64 new)
  * A mapping ends: tell the host's page what hardware noted of it. The page is still the
  * host's at this address: an unmapping waits for mmu.lock in the notifier.
  */
-static void leaf_to_page(const struct vmmu_spte_format *fmt, u64 old)
+static __always_inline void leaf_to_page(const struct vmmu_spte_format *fmt, u64 old)
 {
 	struct folio *folio;
 
-	if (!(old & fmt->managed) || !(old & (fmt->accessed | fmt->dirty)))
+	if (!(old & fmt->managed))
 		return;
-
-	folio = page_folio(pfn_to_page(vmmu_spte_pfn(old)));
-	if (old & fmt->dirty)
+	if (old & fmt->dirty) {
+		folio = page_folio(pfn_to_page(vmmu_spte_pfn(old)));
 		folio_set_dirty(folio);
-	if (old & fmt->accessed)
+		if (!(old & fmt->accessed))
+			return;
+	} else if (old & fmt->accessed) {
+		folio = page_folio(pfn_to_page(vmmu_spte_pfn(old)));
+	} else {
+		return;
+	}
+	/* As where the host takes its own entry away: the age of anonymous memory ends with it. */
+	if (!folio_test_anon(folio))
 		folio_mark_accessed(folio);
 }
 
@@ -119,7 +145,8 @@ static void leaf_to_page(const struct vmmu_spte_format *fmt, u64 old)
  * with the older entry faults, finds it allowed and goes on. Taking the accessed bit owes none
  * either: until the next flush the page may look older than it is.
  */
-static bool owes_flush(const struct vmmu_spte_format *fmt, u64 old, u64 new, int level)
+static __always_inline bool owes_flush(const struct vmmu_spte_format *fmt, u64 old, u64 new,
+				       int level)
 {
 	u64 taken = old & ~new;
 
@@ -134,6 +161,42 @@ static bool owes_flush(const struct vmmu_spte_format *fmt, u64 old, u64 new, int
 }
 
 static void unlink_table(struct vmmu_gather *g, u64 old, int level);
+
+/*
+ * Shadow pages are linked from many places and from none, so a link is a parent more or less
+ * and not a page; and every leaf has its place in the reverse map. mmu.lock for write.
+ */
+static noinline void shadow_spte_changed(struct vmmu_gather *g, u64 *sptep, gfn_t gfn, int level,
+					 u64 old, u64 new)
+{
+	bool was_leaf = vmmu_spte_leaf(old, level), is_leaf = vmmu_spte_leaf(new, level);
+
+	trace_vmmu_spte(gfn, level, old, new);
+
+	if (owes_flush(g->fmt, old, new, level)) {
+		g->flush = true;
+		vmmu_audit_owes(g);
+	}
+	if (was_leaf) {
+		if (is_leaf && !same_mapping(old, new))
+			vmmu_vm_kill(g->vm, "a mapped frame changed without being unmapped");
+		if (!is_leaf || (old & ~new & g->fmt->dirty))
+			leaf_to_page(g->fmt, old);
+	}
+	if (was_leaf && !is_leaf) {
+		g->leaves[level]--;
+		vmmu_rmap_remove(g, gfn, level, sptep);
+	} else if (is_leaf && !was_leaf) {
+		g->leaves[level]++;
+		vmmu_rmap_add(g, gfn, level, sptep);
+	}
+	if (vmmu_spte_table(old, level) &&
+	    !vmmu_rmap_list_del(&vmmu_shadow_of(vmmu_spte_child(old))->parents, sptep))
+		vmmu_vm_kill(g->vm, "a shadow page does not know its parent");
+	if (vmmu_spte_table(new, level) &&
+	    !vmmu_rmap_list_add(g->stock, &vmmu_shadow_of(vmmu_spte_child(new))->parents, sptep))
+		vmmu_vm_kill(g->vm, "a shadow page was linked without its knowing");
+}
 
 /* Law 1 in one place: everything that a change from @old to @new brings with it. */
 static __always_inline void spte_changed(struct vmmu_gather *g, gfn_t gfn, int level, u64 old,
@@ -185,7 +248,10 @@ static __always_inline bool spte_change(struct vmmu_gather *g, u64 *sptep, gfn_t
 {
 	if (!try_cmpxchg64(sptep, old, new))
 		return false;
-	spte_changed(g, gfn, level, *old, new);
+	if (unlikely(g->vm->mmu.shadow))
+		shadow_spte_changed(g, sptep, gfn, level, *old, new);
+	else
+		spte_changed(g, gfn, level, *old, new);
 	return true;
 }
 
@@ -222,6 +288,32 @@ bool vmmu_spte_change(struct vmmu_gather *g, struct vmmu_iter *it, u64 new)
 		return false;
 	it->old = new;
 	return true;
+}
+
+void vmmu_spte_fill(struct vmmu_gather *g, const struct vmmu_iter *it, u64 spte_of_0,
+		    const unsigned long *pfns, unsigned int mask)
+{
+	for (; mask; mask &= mask - 1) {
+		unsigned int i = __ffs(mask);
+		u64 empty = VMMU_SPTE_EMPTY;
+
+		spte_change(g, it->sptep + i, it->gfn + i, VMMU_LEVEL_4K, &empty,
+			    spte_of_0 | (u64)pfns[i] << PAGE_SHIFT);
+	}
+}
+
+void vmmu_spte_zap_leaves(struct vmmu_gather *g, struct vmmu_iter *it)
+{
+	gfn_t gfn = it->gfn, end = min(it->end, (gfn | (ZAP_RUN - 1)) + 1);
+
+	for (u64 *sptep = it->sptep; gfn < end; gfn++, sptep++) {
+		u64 old = READ_ONCE(*sptep);
+
+		while (vmmu_spte_present(old) &&
+		       !spte_change(g, sptep, gfn, VMMU_LEVEL_4K, &old, VMMU_SPTE_EMPTY))
+			;
+	}
+	vmmu_iter_move(it, end - 1, it->end);
 }
 
 void vmmu_spte_zap(struct vmmu_gather *g, struct vmmu_iter *it)

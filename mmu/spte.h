@@ -18,6 +18,7 @@ struct vmmu_spte_want {
 	bool logged;		/* the slot logs dirty pages: write permission only on a write */
 	bool write;		/* the access that asks for the mapping writes */
 	bool speculative;	/* nothing asks: it is a guess */
+	u8 pkey;		/* shadow paging: the guest's protection key */
 };
 
 /**
@@ -35,17 +36,15 @@ u64 vmmu_spte_make(const struct vmmu_spte_format *fmt, const struct vmmu_spte_wa
 /* An entry that points to @sp. */
 u64 vmmu_spte_make_table(const struct vmmu_spte_format *fmt, const struct vmmu_sp *sp);
 
+/* nx_huge.c: large leaves are not executable. */
+extern bool vmmu_nx_huge;
+void vmmu_nx_huge_init(void);
+
 /* "There is no memslot at @gfn as of @generation". */
 u64 vmmu_spte_make_mmio(gfn_t gfn, unsigned int access, u64 generation);
 
 /* One of the 512 entries that together say the same as the leaf @large at @level. */
 u64 vmmu_spte_make_part(u64 large, int level, unsigned int index);
-
-/* The same SPTE, made for frame 0, for frame @pfn of kernel-managed RAM. */
-static __always_inline u64 vmmu_spte_at(u64 spte_of_0, unsigned long pfn)
-{
-	return spte_of_0 | (u64)pfn << PAGE_SHIFT;
-}
 
 /* May the access go ahead with this (present leaf) SPTE? */
 static __always_inline bool vmmu_spte_allows(const struct vmmu_spte_format *fmt, u64 spte,
@@ -89,6 +88,29 @@ bool vmmu_pfn_cached(const struct vmmu_pfn *pfn);
  * false when the SPTE said something else: it->old has that, nothing was changed.
  */
 bool vmmu_spte_change(struct vmmu_gather *g, struct vmmu_iter *it, u64 new);
+
+/**
+ * vmmu_spte_fill() - put guesses where there is nothing
+ * @g: as in vmmu_spte_change()
+ * @it: stands on the 4K SPTE of the first, and stays there
+ * @spte_of_0: vmmu_spte_make() of frame 0
+ * @pfns: the frames; kernel-managed RAM
+ * @mask: which of them, bit n for the SPTE @n behind @it; all in one table
+ *
+ * Each by one compare-and-swap or not at all. Locking as in vmmu_spte_change().
+ */
+void vmmu_spte_fill(struct vmmu_gather *g, const struct vmmu_iter *it, u64 spte_of_0,
+		    const unsigned long *pfns, unsigned int mask);
+
+/**
+ * vmmu_spte_zap_leaves() - empty the 4K leaves from where the walk stands
+ * @g: as in vmmu_spte_change()
+ * @it: stands on a 4K SPTE; afterwards on the last one that was looked at
+ *
+ * Up to the end of the walk's range, of the table, or of an aligned run of 64: callers ask
+ * in between whether somebody waits. mmu.lock held for write.
+ */
+void vmmu_spte_zap_leaves(struct vmmu_gather *g, struct vmmu_iter *it);
 
 /* Empty the SPTE whatever hardware does to it meanwhile. mmu.lock held for write. */
 void vmmu_spte_zap(struct vmmu_gather *g, struct vmmu_iter *it);

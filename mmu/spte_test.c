@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* KUnit: what a change of an SPTE brings with it: flush, counts, the host's page, the tables. */
+#include <linux/random.h>
 #include "test_vm.h"
+#include "window.h"
 
 struct spte_ctx {
 	struct vmmu_vm *vm;
@@ -194,6 +196,79 @@ static void spte_split(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, c->g.nr_pages, 4L);
 }
 
+/* A bit of everything at random in the table, and the walk at the entry of @gfn. */
+static u64 *random_table(struct kunit *test, struct spte_ctx *c, gfn_t gfn)
+{
+	u64 *spt = c->it.pt[VMMU_LEVEL_4K];
+
+	for (int i = 0; i < VMMU_SPTES_PER_PAGE; i++) {
+		switch (get_random_u32_below(4)) {
+		case 0:
+			spt[i] = test_leaf(c->fmt, VMMU_LEVEL_4K, TEST_PFN + i);
+			break;
+		case 1:
+			spt[i] = vmmu_spte_make_mmio(i, 0, 1);
+			break;
+		}
+	}
+	KUNIT_ASSERT_TRUE(test, vmmu_iter_find(&c->it, c->vm->mmu.tdp_root, gfn));
+	return spt;
+}
+
+/* Guesses go where there is nothing, and nowhere else. */
+static void spte_fill(struct kunit *test)
+{
+	const gfn_t first = 0x30;
+	struct spte_ctx *c = test->priv;
+	u64 *spt = random_table(test, c, first), before[VMMU_WINDOW_SIZE];
+	u64 of_0 = test_leaf(c->fmt, VMMU_LEVEL_4K, 0);
+	unsigned long pfns[VMMU_WINDOW_SIZE];
+	unsigned int mask = get_random_u32() & VMMU_WINDOW_ALL;
+	long made = 0;
+
+	for (int i = 0; i < VMMU_WINDOW_SIZE; i++)
+		pfns[i] = TEST_PFN + 0x1000 + i;
+	memcpy(before, spt + first, sizeof(before));
+	vmmu_spte_fill(&c->g, &c->it, of_0, pfns, mask);
+	for (int i = 0; i < VMMU_WINDOW_SIZE; i++) {
+		u64 want = before[i];
+
+		if ((mask & BIT(i)) && want == VMMU_SPTE_EMPTY) {
+			want = of_0 | (u64)pfns[i] << PAGE_SHIFT;
+			made++;
+		}
+		KUNIT_EXPECT_EQ(test, spt[first + i], want);
+	}
+	KUNIT_EXPECT_EQ(test, c->g.leaves[VMMU_LEVEL_4K], made);
+	KUNIT_EXPECT_FALSE(test, c->g.flush);
+}
+
+/* From any start to any end: every leaf between goes, nothing else does. */
+static void spte_zap_leaves(struct kunit *test)
+{
+	gfn_t start = get_random_u32_below(500);
+	gfn_t end = start + 1 + get_random_u32_below(511 - start);
+	struct spte_ctx *c = test->priv;
+	u64 *spt = random_table(test, c, start), *before;
+	long gone = 0;
+
+	before = kunit_kmalloc(test, PAGE_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, before);
+	memcpy(before, spt, PAGE_SIZE);
+	for_each_spte(c->it, c->vm->mmu.tdp_root, start, end) {
+		if (c->it.level == VMMU_LEVEL_4K)
+			vmmu_spte_zap_leaves(&c->g, &c->it);
+	}
+	for (gfn_t i = 0; i < VMMU_SPTES_PER_PAGE; i++) {
+		bool zapped = i >= start && i < end && vmmu_spte_present(before[i]);
+
+		KUNIT_EXPECT_EQ(test, spt[i], zapped ? VMMU_SPTE_EMPTY : before[i]);
+		gone += zapped;
+	}
+	KUNIT_EXPECT_EQ(test, c->g.leaves[VMMU_LEVEL_4K], -gone);
+	KUNIT_EXPECT_EQ(test, c->g.flush, gone > 0);
+}
+
 static struct kunit_case spte_cases[] = {
 	KUNIT_CASE(spte_flush_rules),
 	KUNIT_CASE(spte_lost_race),
@@ -201,6 +276,8 @@ static struct kunit_case spte_cases[] = {
 	KUNIT_CASE(spte_tells_the_page),
 	KUNIT_CASE(spte_unlink),
 	KUNIT_CASE(spte_split),
+	KUNIT_CASE(spte_fill),
+	KUNIT_CASE(spte_zap_leaves),
 	{}
 };
 

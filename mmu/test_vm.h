@@ -12,7 +12,7 @@
 
 static inline struct vmmu_sp *test_table(struct kunit *test, gfn_t gfn, int level)
 {
-	struct vmmu_sp *sp = vmmu_page_alloc();
+	struct vmmu_sp *sp = vmmu_page_alloc(false);
 
 	KUNIT_ASSERT_NOT_NULL(test, sp);
 	sp->gfn = gfn;

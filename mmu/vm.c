@@ -9,7 +9,10 @@
  */
 #include "audit.h"
 #include "page.h"
+#include "reclaim.h"
 #include "root.h"
+#include "shadow/shadow.h"
+#include "spte.h"
 #include "vmmu/cpu.h"
 #include "vmmu/request.h"
 #include "vmmu/vcpu.h"
@@ -19,50 +22,83 @@
 
 int vmmu_mmu_module_init(void)
 {
-	return vmmu_page_module_init();
+	int r = vmmu_page_module_init();
+
+	if (r)
+		return r;
+	vmmu_nx_huge_init();
+	vmmu_mmio_guard_init();
+	r = vmmu_rmap_module_init();
+	if (r)
+		goto pages;
+	r = vmmu_reclaim_module_init();
+	if (r)
+		goto rmap;
+	return 0;
+
+rmap:
+	vmmu_rmap_module_exit();
+pages:
+	vmmu_page_module_exit();
+	return r;
 }
 
 void vmmu_mmu_module_exit(void)
 {
+	vmmu_reclaim_module_exit();
 	vmmu_page_module_exit();
+	vmmu_rmap_module_exit();
 }
 
 int vmmu_mmu_vm_init(struct vmmu_vm *vm)
 {
 	struct vmmu_mmu_vm *mmu = &vm->mmu;
-
-	if (!vmmu_cpu_caps.tdp)
-		return -EOPNOTSUPP;
+	int r;
 
 	rwlock_init(&mmu->lock);
-	mmu->format = vmmu_cpu_caps.tdp_format;
-	mmu->root_level = vmmu_cpu_caps.tdp_root_level;
-	return vmmu_root_create(vm);
+	if (vmmu_cpu_caps.tdp) {
+		mmu->format = vmmu_cpu_caps.tdp_format;
+		mmu->root_level = vmmu_cpu_caps.tdp_root_level;
+		r = vmmu_root_create(vm);
+	} else {
+		mmu->format = &vmmu_format_shadow;
+		mmu->root_level = VMMU_LEVEL_PML5;
+		r = vmmu_shadow_vm_init(vm);
+	}
+	if (!r)
+		vmmu_reclaim_add(vm);
+	return r;
 }
 
 void vmmu_mmu_vm_destroy(struct vmmu_vm *vm)
 {
 	struct vmmu_mmu_vm *mmu = &vm->mmu;
 
-	if (!mmu->tdp_root)
+	if (!mmu->tdp_root && !mmu->shadow)
 		return;
 
+	vmmu_reclaim_del(vm);
 	vmmu_mmu_zap_all(vm);
 	vmmu_audit_vm(vm);
-	vmmu_root_destroy(vm);
+	if (mmu->shadow)
+		vmmu_shadow_vm_destroy(vm);
+	else
+		vmmu_root_destroy(vm);
 	WARN_ONCE(atomic_long_read(&mmu->nr_pages), "vmmu: %ld page-table pages leaked\n",
 		  atomic_long_read(&mmu->nr_pages));
 }
 
-void vmmu_mmu_vcpu_init(struct vmmu_vcpu *vcpu)
+int vmmu_mmu_vcpu_init(struct vmmu_vcpu *vcpu)
 {
 	vcpu->mmu.root = NULL;
 	vcpu->mmu.nr_cached = 0;
+	return vcpu->vm->mmu.shadow ? vmmu_shadow_vcpu_init(vcpu) : 0;
 }
 
 void vmmu_mmu_vcpu_destroy(struct vmmu_vcpu *vcpu)
 {
 	vmmu_mmu_unload(vcpu);
+	vmmu_shadow_vcpu_destroy(vcpu);
 	vmmu_page_drain(vcpu);
 }
 
@@ -106,10 +142,15 @@ static void slot_flush(struct vmmu_vm *vm, struct vmmu_memslot *slot)
 	vmmu_flush_remote_tlbs(vm);
 }
 
-/* A VM that shadows nothing has no rmap. */
+/* A VM that shadows nothing has no reverse map. */
+static int slot_alloc(struct vmmu_vm *vm, struct vmmu_memslot *slot)
+{
+	return vm->mmu.shadow ? vmmu_rmap_alloc(slot) : 0;
+}
+
 static void slot_free(struct vmmu_memslot *slot)
 {
-	WARN_ON_ONCE(slot->rmap);
+	vmmu_rmap_free(slot);
 }
 
 const struct vmmu_memslot_ops vmmu_mmu_memslot_ops = {
@@ -118,5 +159,6 @@ const struct vmmu_memslot_ops vmmu_mmu_memslot_ops = {
 	.generation = slots_generation,
 	.write_protect = slot_write_protect,
 	.flush = slot_flush,
+	.alloc = slot_alloc,
 	.free = slot_free,
 };

@@ -19,7 +19,7 @@ static_assert(VMMU_WINDOW_SIZE <= 8 * sizeof(u16));
 struct vmmu_window {
 	gfn_t gfn;		/* of bit 0 */
 	u16 valid;		/* bit n: pfns[n] may be mapped at gfn + n */
-	bool writable;		/* all of them, by the host process */
+	u16 writable;		/* bit n: by the host process, and the slot lets the guest */
 	unsigned long pfns[VMMU_WINDOW_SIZE];
 };
 
@@ -36,17 +36,17 @@ u16 vmmu_window_clip(gfn_t gfn, gfn_t slot_base, unsigned long slot_npages, u16 
 
 /**
  * vmmu_window_lookup() - find the frames of the window, the needed one among them
- * @w: filled; nothing is valid when no neighbour is worth it
+ * @w: filled
  * @slot: of @gfn; its process is current->mm
  * @gfn: that faulted
- * @absent: from vmmu_window_absent()
- * @writable: take only frames that the process may write
+ * @absent: from vmmu_window_absent(), or 0: no guesses
+ * @pfn: filled when the answer is true
  *
- * Never sleeps, faults nothing in and gives up at the first page that is not there. The
- * caller took the notifier sequence before, and re-checks it for the whole window.
+ * Never sleeps and faults nothing in. The caller took the notifier sequence before, and
+ * re-checks it for the whole window. Return: is the needed page there, to be read at least?
  */
-void vmmu_window_lookup(struct vmmu_window *w, struct vmmu_memslot *slot, gfn_t gfn, u16 absent,
-			bool writable);
+bool vmmu_window_lookup(struct vmmu_window *w, struct vmmu_memslot *slot, gfn_t gfn, u16 absent,
+			struct vmmu_pfn *pfn);
 
 /* The host addresses of the valid entries: the hull, for the notifier's check. */
 static inline unsigned long vmmu_window_hva(const struct vmmu_window *w,

@@ -10,6 +10,7 @@
  * a log).
  */
 #include <linux/bitops.h>
+#include "shadow/shadow.h"
 #include "spte.h"
 #include "vmmu/vm.h"
 #include "wrprot.h"
@@ -22,11 +23,16 @@ void vmmu_wrprot_slot(struct vmmu_vm *vm, const struct vmmu_memslot *slot)
 	might_sleep();
 	write_lock(&vm->mmu.lock);
 	vmmu_gather_begin(&g, vm);
+	if (vm->mmu.shadow) {
+		vmmu_shadow_wrprot_slot(&g, slot);
+		goto unlock;
+	}
 	for_each_spte(it, vm->mmu.tdp_root, slot->base_gfn, slot->base_gfn + slot->npages) {
 		if (vmmu_gather_yield(&g, &it))
 			continue;
 		vmmu_spte_clear(&g, &it, g.fmt->write);
 	}
+unlock:
 	vmmu_gather_end(&g);
 	write_unlock(&vm->mmu.lock);
 }
@@ -42,12 +48,17 @@ bool vmmu_wrprot_mask(struct vmmu_vm *vm, gfn_t gfn, unsigned long mask)
 
 	write_lock(&vm->mmu.lock);
 	vmmu_gather_begin(&g, vm);
+	if (vm->mmu.shadow) {
+		vmmu_shadow_wrprot_mask(&g, gfn, mask);
+		goto unlock;
+	}
 	for_each_spte(it, vm->mmu.tdp_root, gfn + __ffs(mask), gfn + __fls(mask) + 1) {
 		/* A large leaf that meets a page of the mask loses the bit as a whole. */
 		if (it.level == VMMU_LEVEL_4K && !(mask & BIT(it.gfn - gfn)))
 			continue;
 		vmmu_spte_clear(&g, &it, g.fmt->write);
 	}
+unlock:
 	/* Paid after the lock is dropped, once for many words: before the log is handed out. */
 	flush = vmmu_gather_owed(&g);
 	write_unlock(&vm->mmu.lock);

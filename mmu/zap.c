@@ -7,6 +7,7 @@
  * lock, but for vmmu_mmu_unmap_range(), whose caller holds the lock and flushes.
  */
 #include "audit.h"
+#include "shadow/shadow.h"
 #include "spte.h"
 #include "vmmu/vm.h"
 #include "zap.h"
@@ -55,6 +56,11 @@ void vmmu_zap_range(struct vmmu_vm *vm, gfn_t start, gfn_t end)
 	struct vmmu_gather g;
 
 	might_sleep();
+	if (vm->mmu.shadow) {
+		/* Any table may stand in the range, whatever it maps. */
+		vmmu_shadow_zap_all(vm);
+		return;
+	}
 	end = min(end, root_end(vm));
 
 	write_lock(&vm->mmu.lock);
@@ -72,6 +78,9 @@ void vmmu_zap_mmio(struct vmmu_vm *vm)
 	struct vmmu_iter it;
 
 	might_sleep();
+	/* Shadow tables have none. */
+	if (vm->mmu.shadow)
+		return;
 	write_lock(&vm->mmu.lock);
 	vmmu_gather_begin(&g, vm);
 	for_each_spte(it, vm->mmu.tdp_root, 0, root_end(vm)) {
@@ -96,6 +105,10 @@ void vmmu_zap_collapsible(struct vmmu_vm *vm, const struct vmmu_memslot *slot)
 
 	write_lock(&vm->mmu.lock);
 	vmmu_gather_begin(&g, vm);
+	if (vm->mmu.shadow) {
+		vmmu_shadow_collapse(&g, slot);
+		goto unlock;
+	}
 	for_each_spte_above(it, vm->mmu.tdp_root, VMMU_LEVEL_2M, start, end) {
 		if (vmmu_gather_yield(&g, &it))
 			continue;
@@ -104,6 +117,7 @@ void vmmu_zap_collapsible(struct vmmu_vm *vm, const struct vmmu_memslot *slot)
 		    vmmu_host_level(vm, vmmu_slot_hva(slot, it.gfn)) >= VMMU_LEVEL_2M)
 			vmmu_spte_zap(&g, &it);
 	}
+unlock:
 	vmmu_gather_end(&g);
 	write_unlock(&vm->mmu.lock);
 }
@@ -117,11 +131,15 @@ bool vmmu_mmu_unmap_range(struct vmmu_vm *vm, const struct vmmu_gfn_range *range
 
 	vmmu_gather_begin(&g, vm);
 	g.flush = flush;
+	if (vm->mmu.shadow)
+		return vmmu_shadow_unmap_range(&g, range);
 	/* Tables stay: the memory will most likely come back, and the next fault is cheaper. */
 	for_each_spte(it, vm->mmu.tdp_root, range->start, range->end) {
 		if (range->may_block && vmmu_gather_yield(&g, &it))
 			continue;
-		if (vmmu_spte_leaf(it.old, it.level))
+		if (it.level == VMMU_LEVEL_4K)
+			vmmu_spte_zap_leaves(&g, &it);
+		else if (vmmu_spte_leaf(it.old, it.level))
 			vmmu_spte_zap(&g, &it);
 	}
 	return vmmu_gather_hand_over(&g);
@@ -129,6 +147,11 @@ bool vmmu_mmu_unmap_range(struct vmmu_vm *vm, const struct vmmu_gfn_range *range
 
 void vmmu_mmu_zap_all(struct vmmu_vm *vm)
 {
-	if (vm->mmu.tdp_root)
+	int idx = srcu_read_lock(&vm->srcu);
+
+	if (vm->mmu.shadow)
+		vmmu_shadow_zap_all(vm);
+	else if (vm->mmu.tdp_root)
 		vmmu_zap_range(vm, 0, root_end(vm));
+	srcu_read_unlock(&vm->srcu, idx);
 }

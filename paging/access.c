@@ -32,16 +32,14 @@ static int next_piece(struct vmmu_vcpu *vcpu, const struct vmmu_paging_mode *mod
 	return 0;
 }
 
-int vmmu_read_gva(struct vmmu_vcpu *vcpu, u64 gva, void *data, unsigned int bytes, u64 access,
-		  struct vmmu_exception *e)
+static int read_gva(struct vmmu_vcpu *vcpu, const struct vmmu_paging_mode *mode, u64 gva,
+		    void *data, unsigned int bytes, u64 access, struct vmmu_exception *e)
 {
-	struct vmmu_paging_mode mode;
 	struct piece p;
 	int r;
 
-	vmmu_paging_mode(vcpu, &mode);
 	while (bytes) {
-		r = next_piece(vcpu, &mode, gva, bytes, access, &p, e);
+		r = next_piece(vcpu, mode, gva, bytes, access, &p, e);
 		if (r)
 			return r;
 		r = vmmu_read_guest(vcpu->vm, p.gpa, data, p.bytes);
@@ -52,6 +50,27 @@ int vmmu_read_gva(struct vmmu_vcpu *vcpu, u64 gva, void *data, unsigned int byte
 		bytes -= p.bytes;
 	}
 	return 0;
+}
+
+int vmmu_read_gva(struct vmmu_vcpu *vcpu, u64 gva, void *data, unsigned int bytes, u64 access,
+		  struct vmmu_exception *e)
+{
+	struct vmmu_paging_mode mode;
+
+	vmmu_paging_mode(vcpu, &mode);
+	return read_gva(vcpu, &mode, gva, data, bytes, access, e);
+}
+
+int vmmu_fetch_gva(struct vmmu_vcpu *vcpu, u64 gva, void *data, unsigned int bytes,
+		   struct vmmu_exception *e)
+{
+	struct vmmu_paging_mode mode;
+	u64 access = VMMU_PFERR_FETCH;
+
+	vmmu_paging_mode(vcpu, &mode);
+	if (mode.cpl == 3)
+		access |= VMMU_PFERR_USER;
+	return read_gva(vcpu, &mode, gva, data, bytes, access, e);
 }
 
 int vmmu_write_gva(struct vmmu_vcpu *vcpu, u64 gva, const void *data, unsigned int bytes,

@@ -23,6 +23,7 @@ static const struct vmmu_paging_format format_none = {
 
 static const struct vmmu_paging_format format_2level = {
 	.name = "2-level",
+	.id = VMMU_PAGING_2LEVEL,
 	.levels = 2,
 	.entry_bytes = 4,
 	.gva_bits = 32,
@@ -35,6 +36,7 @@ static const struct vmmu_paging_format format_2level = {
 
 static const struct vmmu_paging_format format_pae = {
 	.name = "PAE",
+	.id = VMMU_PAGING_PAE,
 	.levels = 3,
 	.entry_bytes = 8,
 	.gva_bits = 32,
@@ -48,6 +50,7 @@ static const struct vmmu_paging_format format_pae = {
 
 static const struct vmmu_paging_format format_4level = {
 	.name = "4-level",
+	.id = VMMU_PAGING_LONG,
 	.levels = 4,
 	.entry_bytes = 8,
 	.gva_bits = 48,
@@ -62,6 +65,7 @@ static const struct vmmu_paging_format format_4level = {
 
 static const struct vmmu_paging_format format_5level = {
 	.name = "5-level",
+	.id = VMMU_PAGING_LONG,
 	.levels = 5,
 	.entry_bytes = 8,
 	.gva_bits = 57,
@@ -76,6 +80,36 @@ static const struct vmmu_paging_format format_5level = {
 
 static_assert(ARRAY_SIZE(format_5level.shift) == VMMU_GUEST_LEVELS);
 static_assert(VMMU_GUEST_LEVELS == VMMU_LEVEL_PML5);
+
+const struct vmmu_paging_format *vmmu_paging_format_of(enum vmmu_paging_id id)
+{
+	switch (id) {
+	case VMMU_PAGING_2LEVEL:
+		return &format_2level;
+	case VMMU_PAGING_PAE:
+		return &format_pae;
+	case VMMU_PAGING_LONG:
+		return &format_5level;
+	default:
+		return &format_none;
+	}
+}
+
+unsigned int vmmu_gpte_access(const struct vmmu_paging_format *fmt, u64 gpte, int level)
+{
+	unsigned int acc = VMMU_ACC_ALL;
+
+	if (fmt->plain_levels & LEVEL_BIT(level))
+		return acc;
+	if (!(gpte & VMMU_GPTE_W))
+		acc &= ~VMMU_ACC_WRITE;
+	if (!(gpte & VMMU_GPTE_U))
+		acc &= ~VMMU_ACC_USER;
+	/* Without EFER.NXE the bit is reserved and was refused before. */
+	if (gpte & VMMU_GPTE_NX)
+		acc &= ~VMMU_ACC_EXEC;
+	return acc;
+}
 
 const struct vmmu_paging_format *vmmu_paging_format(const struct vmmu_paging_mode *mode)
 {

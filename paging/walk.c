@@ -5,8 +5,10 @@
  * It reads entries top down, collects what they allow, checks the access, and
  * only then sets accessed and dirty bits, each by compare-and-swap: when an
  * entry changed meanwhile the walk starts over, so that no bit lands in an entry
- * that was not part of the translation. The caller holds vm->srcu (slots stay);
- * guest memory may fault in on the host, so everything here may sleep.
+ * that was not part of the translation. Tables in a read-only slot are walked as
+ * a processor walks tables in ROM: their bits stay as they are. The caller holds
+ * vm->srcu (slots stay); guest memory may fault in on the host, so everything here
+ * may sleep.
  */
 #include <linux/kernel.h>
 #include <linux/sched/signal.h>
@@ -36,6 +38,7 @@ void vmmu_paging_mode(struct vmmu_vcpu *vcpu, struct vmmu_paging_mode *mode)
 	mode->rflags = vmmu_cpu->get_rflags(vcpu);
 	mode->cpl = vmmu_cpu->get_cpl(vcpu);
 	mode->pkru = vcpu->fpu.pkru;
+	mode->pdptr = vmmu_pdptrs(vcpu);
 }
 
 /* An entry never crosses a page: one lookup, one user access. */
@@ -55,6 +58,13 @@ static int read_gpte(struct vmmu_vm *vm, gpa_t gpa, u8 bytes, u64 *gpte)
 	return 0;
 }
 
+static bool is_rom(struct vmmu_vm *vm, gpa_t gpa)
+{
+	struct vmmu_memslot *slot = vmmu_gfn_to_slot(vm, gpa_to_gfn(gpa));
+
+	return slot && !slot->invalid && (slot->flags & KVM_MEM_READONLY);
+}
+
 /* 0 done, 1 the entry changed under us, -EFAULT. */
 static int set_gpte_bits(struct vmmu_vm *vm, struct vmmu_walk *walk, int level, u8 bytes, u64 bits)
 {
@@ -67,6 +77,8 @@ static int set_gpte_bits(struct vmmu_vm *vm, struct vmmu_walk *walk, int level, 
 	r = vmmu_cmpxchg_guest(vm, walk->gpte_gpa[level - 1], &old, &new, bytes);
 	if (!r)
 		walk->gpte[level - 1] = new;
+	else if (r < 0 && is_rom(vm, walk->gpte_gpa[level - 1]))
+		r = 0;
 	return r;
 }
 
@@ -101,20 +113,23 @@ static int page_fault(const struct vmmu_paging_mode *mode, u64 gva, u64 access, 
 	return 1;
 }
 
-static unsigned int gpte_access(const struct vmmu_paging_format *fmt, u64 gpte, int level)
+/* Where to begin. False: the loaded PDPTE is not present. */
+static bool begin(const struct vmmu_paging_mode *mode, const struct vmmu_paging_format *fmt,
+		  u64 gva, struct vmmu_walk *walk, gpa_t *table)
 {
-	unsigned int acc = VMMU_ACC_ALL;
+	u64 pdpte;
 
-	if (fmt->plain_levels & BIT(level))
-		return acc;
-	if (!(gpte & VMMU_GPTE_W))
-		acc &= ~VMMU_ACC_WRITE;
-	if (!(gpte & VMMU_GPTE_U))
-		acc &= ~VMMU_ACC_USER;
-	/* Without EFER.NXE the bit is reserved and was refused before. */
-	if (gpte & VMMU_GPTE_NX)
-		acc &= ~VMMU_ACC_EXEC;
-	return acc;
+	walk->acc = VMMU_ACC_ALL;
+	walk->top = fmt->levels;
+	*table = mode->cr3 & fmt->cr3_mask;
+	if (!mode->pdptr || !(fmt->plain_levels & BIT(fmt->levels)))
+		return true;
+	/* Its reserved bits were looked at when it was loaded. */
+	pdpte = vmmu_pdptr(mode->pdptr, gva);
+	walk->top--;
+	walk->gpte[walk->top] = pdpte;
+	*table = pdpte & fmt->addr_mask;
+	return pdpte & VMMU_GPTE_P;
 }
 
 /* Down to the leaf: 0, 1 with the bits P and RSVD of the fault in *bits, -EFAULT. */
@@ -122,13 +137,14 @@ static int descend(struct vmmu_vcpu *vcpu, const struct vmmu_paging_mode *mode,
 		   const struct vmmu_paging_format *fmt, u64 gva, struct vmmu_walk *walk,
 		   u64 *bits)
 {
-	gpa_t table = mode->cr3 & fmt->cr3_mask;
 	u8 maxphyaddr = vcpu->cpuid.maxphyaddr ?: 36;
+	gpa_t table;
 	int level;
 
-	walk->top = fmt->levels;
-	walk->acc = VMMU_ACC_ALL;
-	for (level = fmt->levels; ; level--) {
+	*bits = 0;
+	if (!begin(mode, fmt, gva, walk, &table))
+		return 1;
+	for (level = walk->top; ; level--) {
 		u64 index = (gva >> fmt->shift[level - 1]) & fmt->index_mask[level - 1];
 		gpa_t gpa = table + index * fmt->entry_bytes;
 		u64 gpte, rsvd;
@@ -138,7 +154,6 @@ static int descend(struct vmmu_vcpu *vcpu, const struct vmmu_paging_mode *mode,
 			return -EFAULT;
 		walk->gpte[level - 1] = gpte;
 		walk->gpte_gpa[level - 1] = gpa;
-		*bits = 0;
 		if (!(gpte & VMMU_GPTE_P))
 			return 1;
 		leaf = vmmu_gpte_is_leaf(fmt, mode, gpte, level);
@@ -146,11 +161,14 @@ static int descend(struct vmmu_vcpu *vcpu, const struct vmmu_paging_mode *mode,
 		rsvd = vmmu_gpte_reserved(fmt, mode, level, leaf, maxphyaddr,
 					  leaf && level == VMMU_LEVEL_1G &&
 					  vmmu_guest_has(vcpu, X86_FEATURE_GBPAGES));
+		/* QEMU's interpreter, where it walks PDPTEs itself, sets that bit in them. */
+		if (fmt->plain_levels & BIT(level))
+			rsvd &= ~VMMU_GPTE_A;
 		if (unlikely(gpte & rsvd)) {
 			*bits = VMMU_PFERR_PRESENT | VMMU_PFERR_RSVD;
 			return 1;
 		}
-		walk->acc &= gpte_access(fmt, gpte, level);
+		walk->acc &= vmmu_gpte_access(fmt, gpte, level);
 		if (leaf) {
 			walk->level = level;
 			walk->page_shift = vmmu_gpte_page_shift(fmt, level);

@@ -201,6 +201,20 @@ bool vmmu_guest_has(struct vmmu_vcpu *vcpu, unsigned int x86_feature)
 	return has(vcpu->cpuid.features, x86_feature);
 }
 
+/**
+ * vmmu_cpuid_has_mwait() - does CPUID tell the guest of MONITOR and MWAIT now?
+ * @vcpu: its own thread
+ *
+ * What user space said; without KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT what
+ * IA32_MISC_ENABLE says.
+ */
+bool vmmu_cpuid_has_mwait(struct vmmu_vcpu *vcpu)
+{
+	if (vmmu_quirk_disabled(vcpu->vm, KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT))
+		return vcpu->msrs.misc_enable & MSR_IA32_MISC_ENABLE_MWAIT;
+	return vmmu_guest_has(vcpu, X86_FEATURE_MWAIT);
+}
+
 /* ---- bits that mirror other state ---- */
 
 static void put_bit(u32 *reg, u16 feature, bool on)
@@ -237,6 +251,7 @@ void vmmu_cpuid_entry_now(struct vmmu_vcpu *vcpu, struct kvm_cpuid_entry2 *e)
 		if (vcpu->apic)
 			put_bit(&e->edx, X86_FEATURE_APIC,
 				vmmu_lapic_get_base(vcpu) & MSR_IA32_APICBASE_ENABLE);
+		put_bit(&e->ecx, X86_FEATURE_MWAIT, vmmu_cpuid_has_mwait(vcpu));
 		break;
 	case 0x7:
 		if (!e->index && vmmu_can(X86_FEATURE_PKU))

@@ -104,21 +104,13 @@ static void hide(unsigned int feature)
 	can[feature / 32] &= ~BIT(feature & 31);
 }
 
-/* What the intersection cannot know: how we translate, what the host's own setup allows. */
+/* What the intersection cannot know: what the host's own setup allows. */
 static void adjust(void)
 {
-	bool tdp = vmmu_cpu_caps.tdp;
-
-	/* A 4-level host can have 5-level guests: their table is walked by hardware. */
-	if (tdp && cpuid_eax(0) >= 7 && (cpuid_ecx(7) & F(LA57)))
+	/* A 4-level host can have 5-level guests: their tables, or our shadow of them. */
+	if (cpuid_eax(0) >= 7 && (cpuid_ecx(7) & F(LA57)))
 		can[CPUID_7_ECX] |= F(LA57);
-	/* The shadow engine keeps no tables by PCID or protection key. */
-	if (!tdp) {
-		hide(X86_FEATURE_PCID);
-		hide(X86_FEATURE_INVPCID);
-		hide(X86_FEATURE_LA57);
-	}
-	if (!tdp || !(vmmu_supported_xcr0() & XFEATURE_MASK_PKRU))
+	if (!(vmmu_supported_xcr0() & XFEATURE_MASK_PKRU))
 		hide(X86_FEATURE_PKU);
 	if (!vmmu_supported_xcr0()) {
 		hide(X86_FEATURE_XSAVE);

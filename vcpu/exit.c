@@ -9,6 +9,7 @@
 #include <linux/kvm_para.h>
 #include <asm/cpuid.h>
 
+#include "exit.h"
 #include "vmmu/paging.h"
 #include "vmmu/trace.h"
 #include "vmmu/vm.h"
@@ -47,19 +48,24 @@ int vmmu_exit_fail_entry(struct vmmu_vcpu *vcpu, u64 reason)
 
 /* ---- instructions ---- */
 
-int vmmu_exit_cpuid(struct vmmu_vcpu *vcpu)
+void vmmu_answer_cpuid(struct vmmu_vcpu *vcpu)
 {
 	u32 eax = vcpu->regs[VMMU_RAX], ecx = vcpu->regs[VMMU_RCX], ebx, edx;
 
-	if (vmmu_cpuid_faulting(vcpu) && vmmu_cpu->get_cpl(vcpu)) {
-		vmmu_inject_gp(vcpu);
-		return 1;
-	}
 	vmmu_cpuid(vcpu, &eax, &ebx, &ecx, &edx);
 	vcpu->regs[VMMU_RAX] = eax;
 	vcpu->regs[VMMU_RBX] = ebx;
 	vcpu->regs[VMMU_RCX] = ecx;
 	vcpu->regs[VMMU_RDX] = edx;
+}
+
+int vmmu_exit_cpuid(struct vmmu_vcpu *vcpu)
+{
+	if (vmmu_cpuid_faulting(vcpu) && vmmu_cpu->get_cpl(vcpu)) {
+		vmmu_inject_gp(vcpu);
+		return 1;
+	}
+	vmmu_answer_cpuid(vcpu);
 	return vmmu_skip_insn(vcpu);
 }
 
@@ -159,8 +165,7 @@ int vmmu_exit_hlt(struct vmmu_vcpu *vcpu)
 	return r;
 }
 
-/* No hypercall is offered in CPUID: each gets the ABI's "no such call". */
-int vmmu_exit_hypercall(struct vmmu_vcpu *vcpu)
+void vmmu_answer_hypercall(struct vmmu_vcpu *vcpu)
 {
 	if (vmmu_cpu->get_cpl(vcpu))
 		vcpu->regs[VMMU_RAX] = (u64)-KVM_EPERM;
@@ -168,6 +173,11 @@ int vmmu_exit_hypercall(struct vmmu_vcpu *vcpu)
 		vcpu->regs[VMMU_RAX] = (u64)-KVM_ENOSYS;
 	if (!vmmu_is_64bit(vcpu))
 		vcpu->regs[VMMU_RAX] = (u32)vcpu->regs[VMMU_RAX];
+}
+
+int vmmu_exit_hypercall(struct vmmu_vcpu *vcpu)
+{
+	vmmu_answer_hypercall(vcpu);
 	return vmmu_skip_insn(vcpu);
 }
 
@@ -200,10 +210,13 @@ int vmmu_exit_pause(struct vmmu_vcpu *vcpu)
 	return vmmu_skip_insn(vcpu);
 }
 
-/* CPUID hides them; a guest that uses them all the same gets what CPUID promised. */
+/* Nothing waits: they end at once, whatever CPUID says of them. */
 int vmmu_exit_monitor_mwait(struct vmmu_vcpu *vcpu)
 {
-	return vmmu_exit_ud(vcpu);
+	if (vmmu_quirk_disabled(vcpu->vm, KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS) &&
+	    !vmmu_cpuid_has_mwait(vcpu))
+		return vmmu_exit_ud(vcpu);
+	return vmmu_skip_insn(vcpu);
 }
 
 int vmmu_exit_ud(struct vmmu_vcpu *vcpu)
@@ -231,6 +244,17 @@ static int delivery_error(struct vmmu_vcpu *vcpu, u64 addr)
 	return vmmu_exit_internal_error(vcpu, KVM_INTERNAL_ERROR_DELIVERY_EV, 4, data);
 }
 
+/* Shadow paging: MMIO, read-only memory, or a write to a page table that we shadow. */
+static int emulate_gva(struct vmmu_vcpu *vcpu, u64 gva)
+{
+	if (likely(!vmmu_event_reinjecting(vcpu)))
+		return vmmu_emulate_gva(vcpu, gva);
+	/* The stack or a descriptor table lies where page tables are, or were. */
+	if (vmmu_unshadow_insn(vcpu, gva))
+		return 1;
+	return delivery_error(vcpu, gva);
+}
+
 int vmmu_exit_page_fault(struct vmmu_vcpu *vcpu, u64 addr, u64 error)
 {
 	int verdict = vmmu_mmu_fault(vcpu, addr, error);
@@ -240,6 +264,8 @@ int vmmu_exit_page_fault(struct vmmu_vcpu *vcpu, u64 addr, u64 error)
 	case VMMU_INJECT:
 		return 1;
 	case VMMU_EMULATE:
+		if (!vmmu_cpu_caps.tdp)
+			return emulate_gva(vcpu, addr);
 		if (vmmu_event_reinjecting(vcpu))
 			return delivery_error(vcpu, addr);
 		/* A fault of the guest's own walk tells nothing about the operand. */

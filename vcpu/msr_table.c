@@ -158,6 +158,10 @@ static bool legal_misc_enable(struct vmmu_vcpu *vcpu, u32 index, u64 val, bool h
 {
 	u64 ro = MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL | MSR_IA32_MISC_ENABLE_BTS_UNAVAIL;
 
+	/* MWAIT is there with SSE3 only: Intel SDM vol. 4, table 2-2. */
+	if (vmmu_quirk_disabled(vcpu->vm, KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT) &&
+	    !vmmu_guest_has(vcpu, X86_FEATURE_XMM3))
+		ro |= MSR_IA32_MISC_ENABLE_MWAIT;
 	return host || !((val ^ vcpu->msrs.misc_enable) & ro);
 }
 

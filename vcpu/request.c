@@ -76,7 +76,7 @@ bool vmmu_test_clear_request(struct vmmu_vcpu *vcpu, enum vmmu_request req)
 /* Move it out of IN_GUEST; was it somewhere between set-up and exit? */
 static bool vcpu_must_exit(struct vmmu_vcpu *vcpu)
 {
-	/* The full barrier of cmpxchg() pairs with the one in vcpu_may_enter(). */
+	/* The full barrier of cmpxchg() pairs with the one in vmmu_vcpu_may_enter(). */
 	return cmpxchg(&vcpu->mode, VMMU_IN_GUEST, VMMU_EXITING) != VMMU_OUTSIDE_GUEST;
 }
 

@@ -30,8 +30,11 @@ static int exit_signal(struct vmmu_vcpu *vcpu)
 	return -EINTR;
 }
 
+/* In shutdown nothing is on its way any more: whoever goes on, goes on without it. */
 static int exit_triple_fault(struct vmmu_vcpu *vcpu)
 {
+	vcpu->event.exception.pending = false;
+	vcpu->event.exception.injected = false;
 	return vmmu_exit_shutdown(vcpu);
 }
 
@@ -69,8 +72,14 @@ static int serve_requests(struct vmmu_vcpu *vcpu)
 
 /* ---- one entry ---- */
 
-/* Interrupts off, mode is IN_GUEST. False: something came in between. */
-static bool vcpu_may_enter(struct vmmu_vcpu *vcpu)
+/**
+ * vmmu_vcpu_may_enter() - has nobody anything to do before the next entry?
+ * @vcpu: the current thread's, its mode IN_GUEST; interrupts off
+ *
+ * Before each entry; the back end asks again between an exit that it answers by
+ * itself and the next entry. False: something came in between.
+ */
+bool vmmu_vcpu_may_enter(struct vmmu_vcpu *vcpu)
 {
 	/* Pairs with cmpxchg() in vcpu_must_exit(): they see IN_GUEST or we see the request. */
 	smp_mb();
@@ -128,7 +137,7 @@ static bool enter_once(struct vmmu_vcpu *vcpu)
 	local_irq_disable();
 	WRITE_ONCE(vcpu->mode, VMMU_IN_GUEST);
 	vmmu_srcu_unlock(vcpu);
-	enter = vcpu_may_enter(vcpu);
+	enter = vmmu_vcpu_may_enter(vcpu);
 	if (likely(enter))
 		guest_turn(vcpu);
 	else

@@ -78,12 +78,36 @@ do {										\
 
 void vmmu_get_sregs2(struct vmmu_vcpu *vcpu, struct kvm_sregs2 *sregs)
 {
+	const u64 *pdptr = vmmu_pdptrs(vcpu);
+
 	memset(sregs, 0, sizeof(*sregs));
 	GET_COMMON_SREGS(vcpu, sregs);
+	if (pdptr) {
+		memcpy(sregs->pdptrs, pdptr, sizeof(sregs->pdptrs));
+		sregs->flags |= KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	}
+}
+
+/*
+ * KVM_INTERRUPT's vector, if the next entry would inject it, is already what it will be then: user
+ * space has no other way to save it. One that came although the guest was not ready stays.
+ */
+static void take_user_irq(struct vmmu_vcpu *vcpu)
+{
+	struct vmmu_event *ev = &vcpu->event;
+
+	if (ev->user_irq < 0 || vmmu_event_reinjecting(vcpu) || !vmmu_cpu->irq_allowed(vcpu) ||
+	    (vcpu->apic && !vmmu_lapic_accepts_extint(vcpu)))
+		return;
+	ev->interrupt.injected = true;
+	ev->interrupt.soft = false;
+	ev->interrupt.vector = ev->user_irq;
+	WRITE_ONCE(ev->user_irq, -1);
 }
 
 void vmmu_get_sregs(struct vmmu_vcpu *vcpu, struct kvm_sregs *sregs)
 {
+	take_user_irq(vcpu);
 	memset(sregs, 0, sizeof(*sregs));
 	GET_COMMON_SREGS(vcpu, sregs);
 	if (vcpu->event.interrupt.injected && !vcpu->event.interrupt.soft)
@@ -133,11 +157,25 @@ static bool looks_like_reset(struct vmmu_vcpu *vcpu, const struct kvm_sregs2 *s)
 	       !(s->cr0 & X86_CR0_PE);
 }
 
+/* Do they say what the vCPU has? Then PDPTEs that it loaded stay loaded. */
+static bool same_paging(struct vmmu_vcpu *vcpu, const struct kvm_sregs2 *s)
+{
+	return s->cr0 == vmmu_cpu->get_cr0(vcpu) && s->cr3 == vmmu_cpu->get_cr3(vcpu) &&
+	       s->cr4 == vmmu_cpu->get_cr4(vcpu) && s->efer == vmmu_cpu->get_efer(vcpu);
+}
+
 int vmmu_set_sregs2(struct vmmu_vcpu *vcpu, const struct kvm_sregs2 *sregs)
 {
+	bool pdptrs = sregs->flags & KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	bool same = same_paging(vcpu, sregs);
+
 	if (sregs->flags & ~(u64)KVM_SREGS2_FLAGS_PDPTRS_VALID)
 		return -EINVAL;
 	if (!sregs_legal(vcpu, sregs))
+		return -EINVAL;
+	/* They are a part of PAE paging's state only. */
+	if (pdptrs && (!(sregs->cr0 & X86_CR0_PG) || !(sregs->cr4 & X86_CR4_PAE) ||
+		       (sregs->efer & EFER_LMA)))
 		return -EINVAL;
 	if (vmmu_lapic_set_base(vcpu, sregs->apic_base, true))
 		return -EINVAL;
@@ -151,7 +189,11 @@ int vmmu_set_sregs2(struct vmmu_vcpu *vcpu, const struct kvm_sregs2 *sregs)
 	vmmu_cpu->set_cr4(vcpu, sregs->cr4);
 	vmmu_cpu->set_cr3(vcpu, sregs->cr3);
 	set_segments(vcpu, sregs);
+	if (pdptrs || !same)
+		vmmu_pdptrs_set(vcpu, pdptrs ? sregs->pdptrs : NULL);
 	vmmu_cpuid_runtime(vcpu);
+	vmmu_mmu_mode_changed(vcpu);
+	vmmu_mmu_guest_flush(vcpu);
 	vmmu_request(vcpu, VMMU_REQ_TLB_FLUSH);
 	vmmu_request(vcpu, VMMU_REQ_EVENT);
 	if (looks_like_reset(vcpu, sregs))
@@ -198,6 +240,7 @@ void vmmu_get_events(struct vmmu_vcpu *vcpu, struct kvm_vcpu_events *events)
 			vmmu_collect_nmis(vcpu);
 	if (!payload)
 		vmmu_deliver_payload(vcpu);
+	take_user_irq(vcpu);
 
 	memset(events, 0, sizeof(*events));
 	if (payload) {

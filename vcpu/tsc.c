@@ -87,13 +87,15 @@ static bool near_step(struct vmmu_clock_vm *c, const struct vmmu_host_time *t, u
 
 /*
  * The offset for a TSC that user space sets to @val now. 0 means "as the
- * others": a vCPU that was just created. clock.lock held.
+ * others": a vCPU that was just created. Against those that user space has not
+ * set yet nothing is measured: a guest that moved here early in its life has a
+ * TSC not far from theirs, and yet not theirs. clock.lock held.
  */
 static u64 sync_offset(struct vmmu_clock_vm *c, const struct vmmu_host_time *t, u64 val, u32 khz)
 {
 	u64 tsc = val;
 
-	if (c->tsc_written && (!val || near_step(c, t, val, khz)))
+	if (c->tsc_written && (!val || (c->tsc_user_set && near_step(c, t, val, khz))))
 		tsc = tsc_in_step(c, t, khz);
 	else
 		c->cur_tsc_offset = val - t->tsc;
@@ -121,6 +123,7 @@ void vmmu_write_tsc(struct vmmu_vcpu *vcpu, u64 val, bool host)
 	if (host) {
 		raw_spin_lock(&c->lock);
 		offset = sync_offset(c, &t, val, vcpu->clock.tsc_khz);
+		c->tsc_user_set = true;
 		raw_spin_unlock(&c->lock);
 	} else {
 		offset = val - t.tsc;

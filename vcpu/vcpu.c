@@ -85,6 +85,7 @@ void vmmu_vcpu_reset(struct vmmu_vcpu *vcpu, bool init)
 
 	memset(&vcpu->event, 0, sizeof(vcpu->event));
 	vcpu->event.user_irq = -1;
+	vcpu->slow_port = -1;
 	memset(vcpu->regs, 0, sizeof(vcpu->regs));
 	vmmu_cpuid(vcpu, &eax, &ebx, &ecx, &edx);
 	vcpu->regs[VMMU_RDX] = eax ? eax : 0x600;
@@ -98,7 +99,10 @@ void vmmu_vcpu_reset(struct vmmu_vcpu *vcpu, bool init)
 	vcpu->dbg.stepping = false;
 	vcpu->dbg.guest_tf = false;
 
+	vcpu->pdptr_valid = false;
 	vmmu_cpu->vcpu_reset(vcpu, init);
+	vmmu_mmu_mode_changed(vcpu);
+	vmmu_mmu_guest_flush(vcpu);
 	vmmu_cpu->set_dr7(vcpu);
 	vmmu_fpu_reset(vcpu, init);
 	vmmu_msrs_reset(vcpu, init);
@@ -163,12 +167,15 @@ static int create_parts(struct vmmu_vcpu *vcpu)
 		r = vmmu_lapic_create(vcpu);
 	if (!r)
 		r = vmmu_cpu->vcpu_create(vcpu);
+	if (!r)
+		r = vmmu_mmu_vcpu_init(vcpu);
 	return r;
 }
 
 /* Callable on whatever create_parts() left: each part's destructor takes "not there". */
 static void destroy_parts(struct vmmu_vcpu *vcpu)
 {
+	vmmu_mmu_vcpu_destroy(vcpu);
 	if (vcpu->hw)
 		vmmu_cpu->vcpu_destroy(vcpu);
 	if (vcpu->apic)
@@ -202,7 +209,6 @@ struct vmmu_vcpu *vmmu_vcpu_create(struct vmmu_vm *vm, u32 id)
 		kfree(vcpu);
 		return ERR_PTR(r);
 	}
-	vmmu_mmu_vcpu_init(vcpu);
 	vmmu_clock_vcpu_init(vcpu);
 
 	mutex_lock(&vcpu->mutex);
@@ -221,7 +227,6 @@ struct vmmu_vcpu *vmmu_vcpu_create(struct vmmu_vm *vm, u32 id)
  */
 void vmmu_vcpu_destroy(struct vmmu_vcpu *vcpu)
 {
-	vmmu_mmu_vcpu_destroy(vcpu);
 	destroy_parts(vcpu);
 	put_pid(rcu_dereference_protected(vcpu->pid, true));
 	kfree(vcpu);

@@ -59,10 +59,31 @@ void svm_pick_asid(struct vmmu_vcpu *vcpu, struct svm_cpu *sc)
 void svm_flush_tlb(struct vmmu_vcpu *vcpu)
 {
 	to_svm(vcpu)->flush = true;
+	/* With CR3 a processor may keep the PDPTEs of a PAE root. */
+	if (!svm_host.npt)
+		svm_dirty(vcpu, SVM_CLEAN_CR);
+}
+
+/* On shadow tables the root is CR3, and its depth is that of the mode in cr.c. */
+static void set_shadow_root(struct vmmu_vcpu *vcpu, u64 root_hpa, int level)
+{
+	struct vmcb_save_area *s = svm_save(vcpu);
+	int depth = VMMU_LEVEL_1G;
+
+	if (s->efer & EFER_LMA)
+		depth = s->cr4 & X86_CR4_LA57 ? VMMU_LEVEL_PML5 : VMMU_LEVEL_PML4;
+	WARN_ON_ONCE(level != depth || (depth == VMMU_LEVEL_1G && root_hpa >> 32));
+	to_svm(vcpu)->root = root_hpa;
+	s->cr3 = root_hpa;
+	svm_flush_tlb(vcpu);
 }
 
 void svm_set_root(struct vmmu_vcpu *vcpu, u64 root_hpa, int level)
 {
+	if (!svm_host.npt) {
+		set_shadow_root(vcpu, root_hpa, level);
+		return;
+	}
 	WARN_ON_ONCE(level != vmmu_cpu_caps.tdp_root_level);
 	svm_control(vcpu)->nested_cr3 = __sme_set(root_hpa);
 	svm_dirty(vcpu, SVM_CLEAN_NPT);

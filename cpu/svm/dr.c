@@ -29,6 +29,8 @@ bool svm_dr_enter(struct vmmu_vcpu *vcpu)
 	struct vmmu_debug *d = &vcpu->dbg;
 	u64 dr6 = d->loaded ? d->dr6 : DR6_RESERVED;
 
+	to_svm(vcpu)->dr_entered = d->loaded;
+
 	if (s->dr6 != dr6) {
 		s->dr6 = dr6;
 		svm_dirty(vcpu, SVM_CLEAN_DR);
@@ -65,14 +67,18 @@ void svm_sync_dr(struct vmmu_vcpu *vcpu)
 
 	if (!d->loaded)
 		return;
-	get_debugreg(d->dr[0], 0);
-	get_debugreg(d->dr[1], 1);
-	get_debugreg(d->dr[2], 2);
-	get_debugreg(d->dr[3], 3);
-	d->dr6 = s->dr6;
-	d->dr7 = s->dr7;
-	for (i = 0; i < 4; i++)
-		d->eff_dr[i] = d->dr[i];
+	/* Given to the guest, but it has not run since: hardware has the host's. */
+	if (to_svm(vcpu)->dr_entered) {
+		get_debugreg(d->dr[0], 0);
+		get_debugreg(d->dr[1], 1);
+		get_debugreg(d->dr[2], 2);
+		get_debugreg(d->dr[3], 3);
+		d->dr6 = s->dr6;
+		d->dr7 = s->dr7;
+		for (i = 0; i < 4; i++)
+			d->eff_dr[i] = d->dr[i];
+	}
+	to_svm(vcpu)->dr_entered = false;
 	d->loaded = false;
 	svm_control(vcpu)->intercepts[INTERCEPT_DR] = ~0U;
 	svm_dirty(vcpu, SVM_CLEAN_INTERCEPTS);
@@ -136,7 +142,7 @@ int svm_exit_swint(struct vmmu_vcpu *vcpu)
 	struct vmmu_exception e;
 	u8 code[2];
 
-	if (vmmu_read_gva(vcpu, svm_linear_rip(vcpu), code, 1, VMMU_PFERR_FETCH, &e))
+	if (vmmu_fetch_gva(vcpu, svm_linear_rip(vcpu), code, 1, &e))
 		return 1;
 	switch (code[0]) {
 	case 0xcc:
@@ -145,7 +151,7 @@ int svm_exit_swint(struct vmmu_vcpu *vcpu)
 		vmmu_requeue_exception(vcpu, X86_TRAP_OF, false, 0);
 		return 1;
 	case 0xcd:
-		if (vmmu_read_gva(vcpu, svm_linear_rip(vcpu), code, 2, VMMU_PFERR_FETCH, &e))
+		if (vmmu_fetch_gva(vcpu, svm_linear_rip(vcpu), code, 2, &e))
 			return 1;
 		ev->interrupt.injected = true;
 		ev->interrupt.soft = true;

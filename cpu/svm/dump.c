@@ -42,6 +42,13 @@ static void dump_save(const struct vmcb_save_area *s)
 	dump_segment("idtr", &s->idtr);
 }
 
+/* On shadow tables those above are hardware's. */
+static void dump_guest(const struct svm_vcpu *svm)
+{
+	pr_err("  the guest's own: cr0 0x%llx cr3 0x%llx cr4 0x%llx efer 0x%llx\n", svm->crs.cr0,
+	       svm->cr3, svm->crs.cr4, svm->crs.efer);
+}
+
 void svm_dump(struct vmmu_vcpu *vcpu)
 {
 	static DEFINE_RATELIMIT_STATE(limit, 5 * HZ, 2);
@@ -51,4 +58,6 @@ void svm_dump(struct vmmu_vcpu *vcpu)
 	pr_err("vCPU %u: VMCB\n", vcpu->id);
 	dump_control(svm_control(vcpu));
 	dump_save(svm_save(vcpu));
+	if (!svm_host.npt)
+		dump_guest(to_svm(vcpu));
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One entry into the guest and the exit from it.
+ * A turn in the guest: the entry, the exit from it, and the next entry at once
+ * when the exit was one that is answered on the spot.
  *
  * Contract: svm_enter() is called with interrupts off and the guest's FPU
  * loaded; it returns with interrupts off, GIF 1, every host register as it was,
@@ -23,6 +24,7 @@
 #include <asm/mce.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
+#include "vmmu/trace.h"
 #include "vmcb.h"
 
 static_assert(offsetof(struct svm_switch, regs) == 0);
@@ -142,47 +144,131 @@ static void refuse_entry(struct vmcb_control_area *c)
 	c->event_inj = 0;
 }
 
-void svm_enter(struct vmmu_vcpu *vcpu)
+/* IN, strings and REP have more to do than one write. */
+static bool fast_io(struct vmmu_vcpu *vcpu, const struct vmcb_control_area *c)
 {
-	struct svm_cpu *sc = this_cpu_ptr(&svm_cpu);
-	struct svm_vcpu *svm = to_svm(vcpu);
-	struct vmcb_control_area *c = &svm->vmcb->control;
-	struct vmcb_save_area *s = &svm->vmcb->save;
-	struct svm_switch args = {
-		.regs = vcpu->regs,
-		.vmcb_pa = svm->pa,
-		.host_pa = sc->host_pa,
-	};
+	u32 info = c->exit_info_1;
+
+	if (info & (SVM_IOIO_TYPE_MASK | SVM_IOIO_STR_MASK | SVM_IOIO_REP_MASK))
+		return false;
+	return vmmu_fast_port_out(vcpu, info >> 16,
+				  (info & SVM_IOIO_SIZE_MASK) >> SVM_IOIO_SIZE_SHIFT,
+				  c->exit_info_2);
+}
+
+/* The CPU took the entry's event, nothing of ours waits for the end of this one, nobody steps. */
+static bool plain_exit(struct vmmu_vcpu *vcpu, const struct vmcb *vmcb)
+{
+	const struct svm_vcpu *svm = to_svm(vcpu);
+
+	return !(vmcb->control.exit_int_info & SVM_EXITINTINFO_VALID) &&
+	       !(vmcb->save.rflags & (X86_EFLAGS_TF | X86_EFLAGS_RF)) &&
+	       !(svm->soft_injected | svm->nmi_step | svm->iret_seen | svm->force_exit) &&
+	       !vcpu->dbg.guest_debug;
+}
+
+static bool answer_exit(struct vmmu_vcpu *vcpu, const struct vmcb_control_area *c)
+{
+	switch (c->exit_code) {
+	case SVM_EXIT_CPUID:
+		return vmmu_fast_cpuid(vcpu);
+	case SVM_EXIT_VMMCALL:
+		return vmmu_fast_hypercall(vcpu);
+	case SVM_EXIT_NPF:
+		return vmmu_mmu_fault_atomic(vcpu, c->exit_info_2, c->exit_info_1);
+	default:
+		return fast_io(vcpu, c);
+	}
+}
+
+/* Was the exit one that can be answered here and now? */
+static __always_inline bool fast_exit(struct vmmu_vcpu *vcpu, const struct vmcb *vmcb)
+{
+	bool done;
+
+	switch (vmcb->control.exit_code) {
+	case SVM_EXIT_CPUID:
+	case SVM_EXIT_VMMCALL:
+		break;
+	case SVM_EXIT_IOIO:
+		if (vmcb->control.exit_info_1 >> 16 == vcpu->slow_port)
+			return false;
+		break;
+	case SVM_EXIT_NPF:
+		if (~vmcb->control.exit_info_1 & (VMMU_PFERR_PRESENT | VMMU_PFERR_WRITE))
+			return false;
+		break;
+	default:
+		return false;
+	}
+	/* Who traces wants to see each entry and exit. */
+	if (trace_vmmu_exit_enabled() || trace_vmmu_entry_enabled() || !plain_exit(vcpu, vmcb))
+		return false;
+	vmmu_srcu_lock(vcpu);
+	done = answer_exit(vcpu, &vmcb->control);
+	vmmu_srcu_unlock(vcpu);
+	return done;
+}
+
+/* One entry and its exit. */
+static __always_inline void enter_once(struct vmmu_vcpu *vcpu, struct vmcb *vmcb,
+				       struct svm_switch *args)
+{
+	struct vmcb_save_area *s = &vmcb->save;
 	bool hw_dr;
 
-	svm_tpr_to_guest(vcpu);
-	if (unlikely(!sc->enabled)) {
-		refuse_entry(c);
-		return;
-	}
-
-	svm_pick_asid(vcpu, sc);
-	choose_msrpm(vcpu);
-	spec_ctrl(vcpu, &args);
 	s->rax = vcpu->regs[VMMU_RAX];
 	s->rsp = vcpu->regs[VMMU_RSP];
 	s->rip = vcpu->rip;
 	s->cr2 = vcpu->cr2;
 	hw_dr = svm_dr_enter(vcpu);
-	/* Pending when the guest starts, so it exits after the injected event. */
-	if (unlikely(svm->force_exit))
-		arch_smp_send_reschedule(smp_processor_id());
 
-	run_guest(&args);
+	run_guest(args);
 
 	svm_dr_leave(vcpu, hw_dr);
 	vcpu->regs[VMMU_RAX] = s->rax;
 	vcpu->regs[VMMU_RSP] = s->rsp;
 	vcpu->rip = s->rip;
 	vcpu->cr2 = s->cr2;
-	c->tlb_ctl = TLB_CONTROL_DO_NOTHING;
-	c->event_inj = 0;
-	c->clean = SVM_CLEAN_ALL;
+	vmcb->control.tlb_ctl = TLB_CONTROL_DO_NOTHING;
+	vmcb->control.event_inj = 0;
+	vmcb->control.clean = SVM_CLEAN_ALL;
+}
+
+void svm_enter(struct vmmu_vcpu *vcpu)
+{
+	struct svm_cpu *sc = this_cpu_ptr(&svm_cpu);
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct vmcb *vmcb = svm->vmcb;
+	struct svm_switch args = {
+		.regs = vcpu->regs,
+		.vmcb_pa = svm->pa,
+		.host_pa = sc->host_pa,
+	};
+
+	svm_tpr_to_guest(vcpu);
+	if (unlikely(!sc->enabled)) {
+		refuse_entry(&vmcb->control);
+		return;
+	}
+
+	svm_pick_asid(vcpu, sc);
+	choose_msrpm(vcpu);
+	spec_ctrl(vcpu, &args);
+	/* Pending when the guest starts, so it exits after the injected event. */
+	if (unlikely(svm->force_exit))
+		arch_smp_send_reschedule(smp_processor_id());
+
+	enter_once(vcpu, vmcb, &args);
+	while (fast_exit(vcpu, vmcb)) {
+		if (!vmmu_vcpu_may_enter(vcpu)) {
+			/* That exit is settled: what is left is an end of the turn. */
+			vmcb->control.exit_code = SVM_EXIT_INTR;
+			break;
+		}
+		vcpu->exits++;
+		enter_once(vcpu, vmcb, &args);
+	}
 	guest_ran();
 }
 

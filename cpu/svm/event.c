@@ -75,7 +75,7 @@ static unsigned int soft_insn_len(struct vmmu_vcpu *vcpu)
 	struct vmmu_exception e;
 	u8 opcode;
 
-	if (vmmu_read_gva(vcpu, svm_linear_rip(vcpu), &opcode, 1, VMMU_PFERR_FETCH, &e))
+	if (vmmu_fetch_gva(vcpu, svm_linear_rip(vcpu), &opcode, 1, &e))
 		return 0;
 	switch (opcode) {
 	case 0xcc:	/* INT3 */

@@ -44,6 +44,86 @@ static int exit_npf(struct vmmu_vcpu *vcpu)
 	return vmmu_exit_page_fault(vcpu, c->exit_info_2, c->exit_info_1);
 }
 
+/* Intercepted on shadow tables only; CR2 is as it was: APM vol. 2, 15.12.15. */
+static int exit_pf(struct vmmu_vcpu *vcpu)
+{
+	struct vmcb_control_area *c = svm_control(vcpu);
+
+	return vmmu_exit_page_fault(vcpu, c->exit_info_2, (u32)c->exit_info_1);
+}
+
+/* The operand's address is in EXITINFO1 where there are decode assists: APM vol. 2, 15.8.3. */
+static int exit_invlpg(struct vmmu_vcpu *vcpu)
+{
+	struct vmmu_insn_info insn;
+	int r;
+
+	if (svm_host.decode_assists)
+		return vmmu_exit_invlpg(vcpu, svm_control(vcpu)->exit_info_1, svm_insn_len(vcpu));
+	r = vmmu_decode_current(vcpu, &insn);
+	if (r != 1)
+		return r == VMMU_INSN_FAULT ? 1 : r;
+	/* Another vCPU changed the code. */
+	if (!insn.mem)
+		return 1;
+	return vmmu_exit_invlpg(vcpu, insn.linear, insn.len);
+}
+
+/* EXITINFO1: the descriptor's address; EXITINFO2: the register operand. */
+static int exit_invpcid(struct vmmu_vcpu *vcpu)
+{
+	struct vmcb_control_area *c = svm_control(vcpu);
+
+	if (!vmmu_guest_has(vcpu, X86_FEATURE_INVPCID))
+		return vmmu_exit_ud(vcpu);
+	return vmmu_exit_invpcid(vcpu, c->exit_info_2, c->exit_info_1);
+}
+
+static enum vmmu_task_source task_source(const struct vmcb_control_area *c)
+{
+	if (c->exit_info_2 & BIT_ULL(SVM_EXITINFOSHIFT_TS_REASON_IRET))
+		return VMMU_TASK_IRET;
+	if (c->exit_info_2 & BIT_ULL(SVM_EXITINFOSHIFT_TS_REASON_JMP))
+		return VMMU_TASK_JMP;
+	return c->exit_int_info & SVM_EXITINTINFO_VALID ? VMMU_TASK_GATE : VMMU_TASK_CALL;
+}
+
+/* Did an instruction ask for it, which is complete then? INT3 and INTO come as exceptions. */
+static bool task_by_insn(const struct vmcb_control_area *c)
+{
+	u32 type = c->exit_int_info & SVM_EXITINTINFO_TYPE_MASK;
+	u8 vector = c->exit_int_info & SVM_EXITINTINFO_VEC_MASK;
+
+	if (task_source(c) != VMMU_TASK_GATE || type == SVM_EXITINTINFO_TYPE_SOFT)
+		return true;
+	return type == SVM_EXITINTINFO_TYPE_EXEPT &&
+	       (vector == X86_TRAP_BP || vector == X86_TRAP_OF);
+}
+
+/* APM vol. 2, 15.14.1. Bit 48 of EXITINFO2: the EFLAGS.RF that would be saved. */
+static int exit_task_switch(struct vmmu_vcpu *vcpu)
+{
+	const struct vmcb_control_area *c = svm_control(vcpu);
+	struct vmmu_task_switch how = {
+		.selector = c->exit_info_1,
+		.source = task_source(c),
+		.next_rip = vcpu->rip,
+		.set_rf = c->exit_info_2 & BIT_ULL(48),
+		.has_error = c->exit_info_2 & BIT_ULL(SVM_EXITINFOSHIFT_TS_HAS_ERROR_CODE),
+		.error = c->exit_info_2,
+	};
+	struct vmmu_insn_info insn;
+	int r;
+
+	if (task_by_insn(c)) {
+		r = vmmu_decode_current(vcpu, &insn);
+		if (r != 1)
+			return r == VMMU_INSN_FAULT ? 1 : r;
+		how.next_rip += insn.len;
+	}
+	return vmmu_task_switch(vcpu, &how);
+}
+
 /* Its error code is always 0. */
 static int exit_ac(struct vmmu_vcpu *vcpu)
 {
@@ -67,6 +147,7 @@ static int (*const handlers[])(struct vmmu_vcpu *vcpu) = {
 	[SVM_EXIT_READ_DR0 ... SVM_EXIT_WRITE_DR0 + 15] = svm_exit_dr,
 	[SVM_EXIT_EXCP_BASE + X86_TRAP_DB] = svm_exit_db,
 	[SVM_EXIT_EXCP_BASE + X86_TRAP_BP] = svm_exit_bp,
+	[SVM_EXIT_EXCP_BASE + X86_TRAP_PF] = exit_pf,
 	[SVM_EXIT_EXCP_BASE + X86_TRAP_AC] = exit_ac,
 	[SVM_EXIT_EXCP_BASE + X86_TRAP_MC] = exit_host,
 	[SVM_EXIT_INTR] = exit_host,
@@ -81,10 +162,12 @@ static int (*const handlers[])(struct vmmu_vcpu *vcpu) = {
 	[SVM_EXIT_INVD] = vmmu_exit_wbinvd,
 	[SVM_EXIT_PAUSE] = vmmu_exit_pause,
 	[SVM_EXIT_HLT] = vmmu_exit_hlt,
+	[SVM_EXIT_INVLPG] = exit_invlpg,
 	[SVM_EXIT_INVLPGA] = vmmu_exit_ud,
 	[SVM_EXIT_IOIO] = exit_io,
 	[SVM_EXIT_MSR] = exit_msr,
 	[SVM_EXIT_SHUTDOWN] = exit_shutdown,
+	[SVM_EXIT_TASK_SWITCH] = exit_task_switch,
 	[SVM_EXIT_VMRUN] = vmmu_exit_ud,
 	[SVM_EXIT_VMMCALL] = vmmu_exit_hypercall,
 	[SVM_EXIT_VMLOAD ... SVM_EXIT_SKINIT] = vmmu_exit_ud,
@@ -97,7 +180,7 @@ static int (*const handlers[])(struct vmmu_vcpu *vcpu) = {
 	[SVM_EXIT_RDPRU] = vmmu_exit_ud,
 	[SVM_CODE_INVLPGB] = vmmu_exit_ud,
 	[SVM_CODE_INVLPGB_ILL] = vmmu_exit_ud,
-	[SVM_EXIT_INVPCID] = vmmu_exit_ud,
+	[SVM_EXIT_INVPCID] = exit_invpcid,
 	[SVM_CODE_MCOMMIT] = vmmu_exit_ud,
 	[SVM_CODE_TLBSYNC] = vmmu_exit_ud,
 };
@@ -139,14 +222,16 @@ u8 svm_insn_len(struct vmmu_vcpu *vcpu)
 	return len <= VMMU_INSN_MAX ? len : 0;
 }
 
-/* Given with nested page faults only: APM vol. 2, 15.8.4. */
+/* Given with page faults of either kind: APM vol. 2, 15.8.4. */
 u8 svm_insn_bytes(struct vmmu_vcpu *vcpu, u8 bytes[15])
 {
 	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
 	u8 n = vmcb->control.insn_len & 0xf;
+	u32 code = vmcb->control.exit_code;
 
-	if (!svm_host.decode_assists || vmcb->control.exit_code != SVM_EXIT_NPF ||
-	    vcpu->rip != vmcb->save.rip)
+	if (!svm_host.decode_assists || vcpu->rip != vmcb->save.rip)
+		return 0;
+	if (code != SVM_EXIT_NPF && code != SVM_EXIT_EXCP_BASE + X86_TRAP_PF)
 		return 0;
 	memcpy(bytes, vmcb->control.insn_bytes, n);
 	return n;

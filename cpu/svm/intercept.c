@@ -48,6 +48,9 @@ void svm_intercept_words(const struct svm_wants *w, u32 words[MAX_INTERCEPT])
 	for (i = 0; i < ARRAY_SIZE(always); i++)
 		put(words, always[i], true);
 
+	put(words, EXC(X86_TRAP_PF), w->page_fault);
+	put(words, INTERCEPT_INVLPG, w->invlpg);
+	put(words, INTERCEPT_TASK_SWITCH, w->task_switch);
 	put(words, EXC(X86_TRAP_BP), w->debug_bp);
 	put(words, INTERCEPT_INTn, w->debug_int);
 	put(words, INTERCEPT_HLT, w->hlt);
@@ -60,9 +63,26 @@ void svm_intercept_words(const struct svm_wants *w, u32 words[MAX_INTERCEPT])
 		words[INTERCEPT_DR] = ~0U;
 	put(words, INTERCEPT_CR0_READ, w->cr0_read);
 	put(words, INTERCEPT_CR0_WRITE, w->cr0_write);
+	put(words, INTERCEPT_CR3_READ, w->cr3_read);
+	put(words, INTERCEPT_CR3_WRITE, w->cr3_write);
 	put(words, INTERCEPT_CR4_READ, w->cr4_read);
 	put(words, INTERCEPT_CR4_WRITE, w->cr4_write);
 	put(words, INTERCEPT_CR8_WRITE, w->cr8_write);
+}
+
+/* On shadow tables hardware's control registers are ours, not the guest's. */
+static void want_shadow(struct svm_wants *w)
+{
+	w->page_fault = true;
+	w->invlpg = true;
+	w->invpcid = svm_host.invpcid;
+	w->task_switch = true;
+	w->cr0_read = true;
+	w->cr0_write = true;
+	w->cr3_read = true;
+	w->cr3_write = true;
+	w->cr4_read = true;
+	w->cr4_write = true;
 }
 
 /*
@@ -111,6 +131,8 @@ void svm_update_intercepts(struct vmmu_vcpu *vcpu)
 	unsigned int i;
 
 	want_cr(vcpu, &w);
+	if (!svm_host.npt)
+		want_shadow(&w);
 	svm_intercept_words(&w, words);
 	for (i = 0; i < ARRAY_SIZE(dynamic); i++) {
 		unsigned int nr = dynamic[i];

@@ -161,6 +161,7 @@ static bool pat_valid(u64 pat)
 	return true;
 }
 
+/* The processor applies it under nested paging only; on shadow tables it is kept. */
 static int set_pat(struct vmmu_vcpu *vcpu, u64 val)
 {
 	if (!pat_valid(val))

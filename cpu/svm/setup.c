@@ -97,7 +97,7 @@ static void fill_caps(void)
 {
 	struct vmmu_cpu_caps *c = &vmmu_cpu_caps;
 
-	c->tdp = true;
+	c->tdp = svm_host.npt;
 	c->tdp_ad = true;
 	c->tdp_format = &vmmu_format_x86_64;
 	c->next_rip = svm_host.nrips;
@@ -143,6 +143,20 @@ static int alloc_cpu_pages(void)
 	return 0;
 }
 
+/*
+ * Shadow tables of a guest outside long mode hang on a PAE root, and CR3 and the PDPTEs of
+ * that have no place for the bit that says "encrypted".
+ */
+static int choose_paging(void)
+{
+	svm_host.npt = vmmu_param_npt && boot_cpu_has(X86_FEATURE_NPT);
+	if (svm_host.npt || !sme_get_me_mask())
+		return 0;
+	pr_err("no shadow paging while the host's memory is encrypted: %s\n",
+	       vmmu_param_npt ? "boot it with mem_encrypt=off" : "load with npt=1");
+	return -EOPNOTSUPP;
+}
+
 int svm_setup(void)
 {
 	int err;
@@ -151,14 +165,9 @@ int svm_setup(void)
 		pr_err("the firmware disabled AMD-V: enable SVM in the firmware's setup\n");
 		return -EOPNOTSUPP;
 	}
-	if (!boot_cpu_has(X86_FEATURE_NPT)) {
-		pr_err("this processor has no nested paging (NPT) and shadow paging is not there yet\n");
-		return -EOPNOTSUPP;
-	}
-	if (!vmmu_param_npt) {
-		pr_err("npt=0 asks for shadow paging, which is not there yet: load with npt=1\n");
-		return -EOPNOTSUPP;
-	}
+	err = choose_paging();
+	if (err)
+		return err;
 
 	read_features();
 	if (svm_host.nr_asids < 2) {

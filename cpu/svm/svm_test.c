@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KUnit: the parts of cpu/svm/ that are pure functions. The MSR permission map
- * against the manual's table, the intercept policy condition by condition,
- * segments there and back, ASIDs over the end of a generation.
+ * against the manual's table, the intercept policy condition by condition, what
+ * shadow tables need of the control registers, segments there and back, ASIDs over
+ * the end of a generation.
  */
 #include <kunit/test.h>
 #include <linux/random.h>
@@ -103,12 +104,17 @@ static void intercepts_wishes(struct kunit *test)
 		{ offsetof(struct svm_wants, invpcid), INTERCEPT_INVPCID },
 		{ offsetof(struct svm_wants, cr0_read), INTERCEPT_CR0_READ },
 		{ offsetof(struct svm_wants, cr0_write), INTERCEPT_CR0_WRITE },
+		{ offsetof(struct svm_wants, page_fault), INTERCEPT_EXCEPTION_OFFSET + 14 },
+		{ offsetof(struct svm_wants, invlpg), INTERCEPT_INVLPG },
+		{ offsetof(struct svm_wants, task_switch), INTERCEPT_TASK_SWITCH },
+		{ offsetof(struct svm_wants, cr3_read), INTERCEPT_CR3_READ },
+		{ offsetof(struct svm_wants, cr3_write), INTERCEPT_CR3_WRITE },
 		{ offsetof(struct svm_wants, cr4_read), INTERCEPT_CR4_READ },
 		{ offsetof(struct svm_wants, cr4_write), INTERCEPT_CR4_WRITE },
 		{ offsetof(struct svm_wants, cr8_write), INTERCEPT_CR8_WRITE },
 	};
 	u32 words[MAX_INTERCEPT], base;
-	unsigned int mask, i;
+	unsigned int mask, i, wrong = 0;
 	struct svm_wants w;
 
 	memset(&w, 0, sizeof(w));
@@ -121,8 +127,64 @@ static void intercepts_wishes(struct kunit *test)
 		svm_intercept_words(&w, words);
 		KUNIT_ASSERT_EQ(test, count(words), base + hweight32(mask));
 		for (i = 0; i < ARRAY_SIZE(bits); i++)
-			KUNIT_ASSERT_EQ(test, has(words, bits[i].nr), !!(mask & BIT(i)));
+			wrong += has(words, bits[i].nr) != !!(mask & BIT(i));
+		KUNIT_ASSERT_EQ_MSG(test, wrong, 0, "wishes 0x%x", mask);
 	}
+}
+
+/* ---- control registers on shadow tables ---- */
+
+#define PAGED	(X86_CR0_PE | X86_CR0_PG)
+
+static struct svm_crs shadow_of(u64 cr0, u64 cr4, u64 efer)
+{
+	return svm_shadow_crs((struct svm_crs) { .cr0 = cr0, .cr4 = cr4, .efer = efer });
+}
+
+/* Whatever the guest has. */
+static void shadow_crs_always(struct kunit *test)
+{
+	static const u64 cr4_bits[] = {
+		X86_CR4_PSE, X86_CR4_PAE, X86_CR4_PGE, X86_CR4_PCIDE, X86_CR4_SMEP, X86_CR4_SMAP,
+		X86_CR4_PKE, X86_CR4_LA57, X86_CR4_UMIP, X86_CR4_OSXSAVE,
+	};
+	static const u64 cr0s[] = {
+		X86_CR0_ET, X86_CR0_PE, PAGED, PAGED | X86_CR0_WP, PAGED | X86_CR0_TS,
+	};
+	unsigned int i, mask, bit, lm;
+
+	for (i = 0; i < ARRAY_SIZE(cr0s); i++) {
+		for (mask = 0; mask < 2U << ARRAY_SIZE(cr4_bits); mask++) {
+			u64 cr4 = 0, efer = EFER_SCE;
+			struct svm_crs hw;
+
+			for (bit = 0; bit < ARRAY_SIZE(cr4_bits); bit++)
+				cr4 |= mask & BIT(bit) ? cr4_bits[bit] : 0;
+			lm = mask >> ARRAY_SIZE(cr4_bits);
+			if (lm)
+				efer |= EFER_LME | (cr0s[i] & X86_CR0_PG ? EFER_LMA : 0);
+			hw = shadow_of(cr0s[i], cr4, efer);
+			KUNIT_ASSERT_EQ(test, hw.cr0, cr0s[i] | X86_CR0_PG | X86_CR0_WP);
+			KUNIT_ASSERT_TRUE(test, hw.cr4 & X86_CR4_PAE);
+			KUNIT_ASSERT_FALSE(test, hw.cr4 & (X86_CR4_PGE | X86_CR4_PCIDE));
+			KUNIT_ASSERT_EQ(test, hw.efer & (EFER_SVME | EFER_NX | EFER_SCE),
+					(u64)(EFER_SVME | EFER_NX | EFER_SCE));
+			/* Hardware would be in long mode when the guest is not, or VMRUN fails. */
+			KUNIT_ASSERT_EQ(test, !!(hw.efer & EFER_LME), !!(efer & EFER_LMA));
+			KUNIT_ASSERT_EQ(test, !!(hw.efer & EFER_LMA), !!(efer & EFER_LMA));
+		}
+	}
+}
+
+static void shadow_crs_by_mode(struct kunit *test)
+{
+	u64 guards = X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE;
+	u64 all = guards | X86_CR4_LA57 | X86_CR4_PAE;
+
+	KUNIT_EXPECT_EQ(test, shadow_of(X86_CR0_PE, all, EFER_LME).cr4, (u64)X86_CR4_PAE);
+	KUNIT_EXPECT_EQ(test, shadow_of(PAGED, guards, 0).cr4, guards | X86_CR4_PAE);
+	KUNIT_EXPECT_EQ(test, shadow_of(PAGED, all, EFER_LME | EFER_LMA).cr4, all);
+	KUNIT_EXPECT_EQ(test, shadow_of(0, X86_CR4_VME, 0).cr4, (u64)(X86_CR4_VME | X86_CR4_PAE));
 }
 
 /* ---- segments ---- */
@@ -288,6 +350,8 @@ static struct kunit_case svm_cases[] = {
 	KUNIT_CASE(msrpm_content),
 	KUNIT_CASE(intercepts_at_least),
 	KUNIT_CASE(intercepts_wishes),
+	KUNIT_CASE(shadow_crs_always),
+	KUNIT_CASE(shadow_crs_by_mode),
 	KUNIT_CASE(segments_round_trip),
 	KUNIT_CASE(segments_fixups),
 	KUNIT_CASE(asids_generations),

@@ -42,7 +42,7 @@ void svm_vcpu_init_vmcb(struct vmmu_vcpu *vcpu)
 	c->iopm_base_pa = __sme_pa(page_address(svm_host.iopm));
 	c->msrpm_base_pa = __sme_pa(page_address(svm_host.msrpm));
 	c->int_ctl = V_INTR_MASKING_MASK;
-	c->nested_ctl = SVM_NESTED_CTL_NP_ENABLE;
+	c->nested_ctl = svm_host.npt ? SVM_NESTED_CTL_NP_ENABLE : 0;
 	c->nested_cr3 = ncr3;
 	c->tsc_offset = vcpu->clock.tsc_offset;
 	if (svm_host.pause_filter)
@@ -50,6 +50,7 @@ void svm_vcpu_init_vmcb(struct vmmu_vcpu *vcpu)
 	if (svm_host.pause_threshold)
 		c->pause_filter_thresh = PAUSE_THRESHOLD;
 	svm->vmcb->save.efer = EFER_SVME;
+	svm->vmcb->save.cr3 = svm->root;	/* 0 under nested paging */
 	svm->vmcb->save.g_pat = PAT_RESET;
 	svm->asid_generation = 0;
 	svm_update_intercepts(vcpu);
@@ -159,7 +160,6 @@ void svm_vcpu_reset(struct vmmu_vcpu *vcpu, bool init)
 	svm_set_cr4(vcpu, 0);
 	svm_set_cr3(vcpu, 0);
 	svm_set_cr0(vcpu, cr0);
-	s->efer = EFER_SVME;
 	svm_update_intercepts(vcpu);
 	svm_flush_tlb(vcpu);
 	svm->vmcb->control.clean = 0;
@@ -195,7 +195,8 @@ void svm_vcpu_put(struct vmmu_vcpu *vcpu)
 
 /*
  * Under nested paging the guest owns CR4, so a bit that its CPUID hides and the
- * processor has would not fault: then CR4 writes are looked at.
+ * processor has would not fault: then CR4 writes are looked at. On shadow tables
+ * they always are.
  */
 void svm_after_set_cpuid(struct vmmu_vcpu *vcpu)
 {

@@ -59,6 +59,7 @@ struct svm_host {
 	bool ibpb;
 	bool invpcid;
 	bool rdtscp;
+	bool npt;		/* nested paging is used; else guests run on shadow tables */
 	bool bare_metal;	/* CR0.CD and CR4.MCE of a guest would reach the machine */
 	u32 nr_asids;
 	u64 cr4_bits;		/* CR4 bits that this processor implements */
@@ -87,6 +88,11 @@ struct svm_cpu {
 
 DECLARE_PER_CPU(struct svm_cpu, svm_cpu);
 
+/* What decides how a guest, or the processor for it, translates; but for CR3. */
+struct svm_crs {
+	u64 cr0, cr4, efer;
+};
+
 struct svm_vcpu {
 	struct vmcb *vmcb;
 	phys_addr_t pa;
@@ -95,11 +101,17 @@ struct svm_vcpu {
 	u64 asid_generation;	/* 0: needs a new ASID */
 	bool flush;		/* flush the guest's ASID at the next entry */
 
+	/* Without nested paging: what the guest has, and the table that it runs on; see cr.c. */
+	struct svm_crs crs;
+	u64 cr3;
+	u64 root;
+
 	/* Control-register bits that differ from the VMCB's; see cr.c. */
 	u64 cr0_hidden;		/* CD and NW that the guest set */
 	bool mce_hidden;	/* the VMCB has CR4.MCE, the guest has not set it */
 	bool cr4_checked;	/* the guest's CPUID hides CR4 bits that we have */
 	bool tpr_masked;	/* an interrupt waits for a lower TPR */
+	bool dr_entered;	/* the guest ran with vcpu->dbg.loaded: hardware has its registers */
 	bool error_seen;	/* the last exit was SVM_EXIT_ERR, taken for a #GP */
 
 	/* NMI blocking without vNMI; see event.c. */
@@ -228,7 +240,7 @@ void svm_tpr_to_guest(struct vmmu_vcpu *vcpu);
 void svm_tpr_from_guest(struct vmmu_vcpu *vcpu);
 
 /* cr.c */
-void svm_cr_intercepts(struct vmmu_vcpu *vcpu);
+struct svm_crs svm_shadow_crs(struct svm_crs crs);
 u64 svm_get_cr0(struct vmmu_vcpu *vcpu);
 u64 svm_get_cr3(struct vmmu_vcpu *vcpu);
 u64 svm_get_cr4(struct vmmu_vcpu *vcpu);

@@ -20,11 +20,13 @@ u64 vmx_get_cr0(struct vmmu_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
+	vmx_need(vcpu, VMX_CR);
 	return (vmx->cr0 & ~VMX_CR0_MASK) | (vmx->cr0_shadow & VMX_CR0_MASK);
 }
 
 u64 vmx_get_cr3(struct vmmu_vcpu *vcpu)
 {
+	vmx_need(vcpu, VMX_CR);
 	return to_vmx(vcpu)->cr3;
 }
 
@@ -32,18 +34,18 @@ u64 vmx_get_cr4(struct vmmu_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
+	vmx_need(vcpu, VMX_CR);
 	return (vmx->cr4 & ~vmx->cr4_mask) | (vmx->cr4_shadow & vmx->cr4_mask);
 }
 
 u64 vmx_get_efer(struct vmmu_vcpu *vcpu)
 {
+	vmx_need(vcpu, VMX_CR);
 	return to_vmx(vcpu)->efer;
 }
 
-bool vmx_pae_paging(struct vmmu_vcpu *vcpu)
+static bool pae_paging(const struct vmx_vcpu *vmx)
 {
-	struct vmx_vcpu *vmx = to_vmx(vcpu);
-
 	return (vmx->cr0 & X86_CR0_PG) && (vmx->cr4 & X86_CR4_PAE) && !(vmx->efer & EFER_LMA);
 }
 
@@ -53,7 +55,7 @@ static void load_pdptes(struct vmmu_vcpu *vcpu)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	int idx, i;
 
-	if (!vmx_pae_paging(vcpu))
+	if (!pae_paging(vmx))
 		return;
 	idx = srcu_read_lock(&vcpu->vm->srcu);
 	if (vmmu_read_guest(vcpu->vm, vmx->cr3 & 0xffffffe0, vmx->pdpte, sizeof(vmx->pdpte)))
@@ -65,12 +67,14 @@ static void load_pdptes(struct vmmu_vcpu *vcpu)
 		if (!(vmx->pdpte[i] & BIT(0)) || (vmx->pdpte[i] & 0x1e6) ||
 		    vmx->pdpte[i] >> boot_cpu_data.x86_phys_bits)
 			vmx->pdpte[i] = 0;
+	vmx_replace(vmx, VMX_PDPTES);
 }
 
 void vmx_set_cr0(struct vmmu_vcpu *vcpu, u64 val)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
+	vmx_change(vcpu, VMX_CR);
 	vmx->cr0_shadow = val;
 	vmx->cr0 = (val & ~(u64)(X86_CR0_CD | X86_CR0_NW)) | X86_CR0_NE;
 	/* Paging in long mode makes it active. */
@@ -78,15 +82,14 @@ void vmx_set_cr0(struct vmmu_vcpu *vcpu, u64 val)
 		vmx->efer |= EFER_LMA;
 	else
 		vmx->efer &= ~(u64)EFER_LMA;
-	vmx_dirty(vmx, VMX_DIRTY_CR);
 	load_pdptes(vcpu);
 	vmx_flush_tlb(vcpu);
 }
 
 void vmx_set_cr3(struct vmmu_vcpu *vcpu, u64 val)
 {
+	vmx_change(vcpu, VMX_CR);
 	to_vmx(vcpu)->cr3 = val;
-	vmx_dirty(to_vmx(vcpu), VMX_DIRTY_CR);
 	load_pdptes(vcpu);
 	vmx_flush_tlb(vcpu);
 }
@@ -95,19 +98,19 @@ void vmx_set_cr4(struct vmmu_vcpu *vcpu, u64 val)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
+	vmx_change(vcpu, VMX_CR);
 	vmx->cr4_shadow = val;
 	vmx->cr4_mask = ~vmx_host.cr4_fixed1 | vcpu->cpuid.cr4_reserved | X86_CR4_VMXE |
 			X86_CR4_MCE;
 	vmx->cr4 = val | X86_CR4_VMXE | (native_read_cr4() & X86_CR4_MCE);
-	vmx_dirty(vmx, VMX_DIRTY_CR);
 	load_pdptes(vcpu);
 	vmx_flush_tlb(vcpu);
 }
 
 void vmx_set_efer(struct vmmu_vcpu *vcpu, u64 val)
 {
+	vmx_change(vcpu, VMX_CR);
 	to_vmx(vcpu)->efer = val;
-	vmx_dirty(to_vmx(vcpu), VMX_DIRTY_CR);
 	vmx_flush_tlb(vcpu);
 }
 

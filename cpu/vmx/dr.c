@@ -50,6 +50,7 @@ void vmx_sync_dr(struct vmmu_vcpu *vcpu)
 void vmx_set_dr7(struct vmmu_vcpu *vcpu)
 {
 	to_vmx(vcpu)->dr7 = vmmu_effective_dr7(vcpu);
+	vmx_replace(to_vmx(vcpu), VMX_DR7);
 }
 
 /* SDM table 28-4; the exit comes before the checks of CR4.DE and DR7.GD. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One entry into the guest and the exit from it.
+ * A turn in the guest: the entry, the exit from it, and the next entry at once when the
+ * exit was one that is answered on the spot.
  *
  * Contract: vmx_enter() is called with interrupts off and the guest's FPU loaded; it
  * returns with interrupts off, out of VMX operation, every host register as it was,
@@ -20,26 +21,22 @@
 #include <linux/rcupdate.h>
 #include <linux/smp.h>
 #include <asm/desc.h>
+#include <asm/fsgsbase.h>
 #include <asm/gsseg.h>
 #include <asm/mce.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
 #include <asm/segment.h>
+#include "vmmu/trace.h"
 #include "vmcs.h"
 
 static_assert(offsetof(struct vmx_switch, regs) == 0);
 static_assert(offsetof(struct vmx_switch, guest_spec) == 8);
 static_assert(offsetof(struct vmx_switch, host_spec) == 16);
 static_assert(offsetof(struct vmx_switch, refused) == 24);
+static_assert(offsetof(struct vmx_switch, launched) == 32);
 static_assert(HOST_RSP == 0x6c14);
 static_assert(VMMU_RCX == 1 && VMMU_RBP == 5 && VMMU_RDI == 7 && VMMU_R15 == 15);
-
-/* What an exit does not give back to the host as it was. */
-struct host_rest {
-	struct desc_ptr gdt, idt;
-	u16 ds, es, fs, gs, ldt;
-	u64 fs_base, kernel_gs_base, debugctl;
-};
 
 /*
  * Interrupts are on in the guest as lockdep and tracing see it, and RCU counts
@@ -114,11 +111,11 @@ static void choose_bitmap(struct vmmu_vcpu *vcpu)
 
 	if (to_vmx(vcpu)->msr_bitmap != pa) {
 		to_vmx(vcpu)->msr_bitmap = pa;
-		vmx_dirty(to_vmx(vcpu), VMX_DIRTY_CONTROLS);
+		vmx_replace(to_vmx(vcpu), VMX_CONTROLS);
 	}
 }
 
-static void save_rest(struct host_rest *h)
+static void save_rest(struct vmx_host_rest *h)
 {
 	native_store_gdt(&h->gdt);
 	store_idt(&h->idt);
@@ -127,13 +124,14 @@ static void save_rest(struct host_rest *h)
 	savesegment(fs, h->fs);
 	savesegment(gs, h->gs);
 	asm volatile("sldt %0" : "=r" (h->ldt));
-	rdmsrl(MSR_FS_BASE, h->fs_base);
-	rdmsrl(MSR_KERNEL_GS_BASE, h->kernel_gs_base);
-	rdmsrl(MSR_IA32_DEBUGCTLMSR, h->debugctl);
+	h->fs_base = cpu_feature_enabled(X86_FEATURE_FSGSBASE) ? rdfsbase() :
+								 __rdmsr(MSR_FS_BASE);
+	h->kernel_gs_base = __rdmsr(MSR_KERNEL_GS_BASE);
+	h->debugctl = __rdmsr(MSR_IA32_DEBUGCTLMSR);
 }
 
 /* An exit makes the tables' limits 64K, the user's selectors and LDTR 0: SDM 28.5.2. */
-static void restore_rest(const struct host_rest *h)
+static void restore_rest(const struct vmx_host_rest *h)
 {
 	asm volatile("lgdt %0" : : "m" (h->gdt));
 	asm volatile("lidt %0" : : "m" (h->idt));
@@ -176,8 +174,98 @@ static void not_entered(struct vmx_vcpu *vmx, u32 refused)
 	vmx->insn_len = 0;
 }
 
-/* In VMX operation with the VMCS current. */
-static void enter_and_exit(struct vmmu_vcpu *vcpu, struct vmx_cpu *vc)
+/* One entry and its exit, in VMX operation, the VMCS current. False: nothing was entered. */
+static bool enter_and_exit(struct vmmu_vcpu *vcpu, struct vmx_switch *args,
+			   const struct vmx_host_rest *rest)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	vmx_write_image(vcpu, rest);
+	if (vmx_host.l1d_flush)
+		vmx_l1d_empty(vmx);
+
+	run_guest(args, &vcpu->cr2);
+
+	if (unlikely(args->refused)) {
+		not_entered(vmx, vmcs_read(VM_INSTRUCTION_ERROR) ?: ~0U);
+		return false;
+	}
+	args->launched = 1;
+	vmx_read_image(vcpu);
+	if (unlikely(vmx->reason & VMX_EXIT_REASONS_FAILED_VMENTRY)) {
+		vmx->idt_info = vmx->event;
+		vmx->idt_error_code = vmx->event_error;
+	}
+	vmx->event = 0;
+	return true;
+}
+
+/*
+ * Nothing waits for the end of this turn, nobody steps, nobody traces each exit. An access
+ * is made again with RF set, as after a fault; of an instruction that is done TF is a trap.
+ */
+static bool plain_exit(struct vmmu_vcpu *vcpu)
+{
+	const struct vmx_vcpu *vmx = to_vmx(vcpu);
+	u64 flags = vmx->reason == EXIT_REASON_EPT_VIOLATION ? 0 : X86_EFLAGS_TF | X86_EFLAGS_RF;
+
+	return !(vmx->idt_info & VECTORING_INFO_VALID_MASK) && !(vmx->rflags & flags) &&
+	       !vcpu->dbg.guest_debug && !trace_vmmu_exit_enabled() &&
+	       !trace_vmmu_entry_enabled();
+}
+
+static bool answer_exit(struct vmmu_vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	u32 q = vmx->qualification;
+
+	switch (vmx->reason) {
+	case EXIT_REASON_CPUID:
+		return vmmu_fast_cpuid(vcpu);
+	case EXIT_REASON_VMCALL:
+		return vmmu_fast_hypercall(vcpu);
+	case EXIT_REASON_EPT_VIOLATION:
+		return vmmu_mmu_fault_atomic(vcpu, vmx->gpa, vmx_fault_error(vmx));
+	default:
+		return vmmu_fast_port_out(vcpu, q >> 16, (q & VMX_IO_SIZE) + 1,
+					  vcpu->rip + vmx->insn_len);
+	}
+}
+
+/* Was the exit one that can be answered here and now? */
+static __always_inline bool fast_exit(struct vmmu_vcpu *vcpu)
+{
+	const struct vmx_vcpu *vmx = to_vmx(vcpu);
+	bool done;
+
+	switch (vmx->reason) {
+	case EXIT_REASON_CPUID:
+	case EXIT_REASON_VMCALL:
+		break;
+	case EXIT_REASON_IO_INSTRUCTION:
+		if (vmx->qualification & (VMX_IO_IN | VMX_IO_STRING | VMX_IO_REP))
+			return false;
+		break;
+	case EXIT_REASON_EPT_VIOLATION:
+		/* A write to what is there. */
+		if (!(vmx->qualification & EPT_VIOLATION_ACC_WRITE) ||
+		    !(vmx->qualification & EPT_VIOLATION_RWX_MASK) ||
+		    (vmx->qualification & INTR_INFO_UNBLOCK_NMI))
+			return false;
+		break;
+	default:
+		return false;
+	}
+	if (!plain_exit(vcpu))
+		return false;
+	vmmu_srcu_lock(vcpu);
+	done = answer_exit(vcpu);
+	vmmu_srcu_unlock(vcpu);
+	return done;
+}
+
+/* In VMX operation with the VMCS current: until an exit that is not answered on the spot. */
+static void turn(struct vmmu_vcpu *vcpu, struct vmx_cpu *vc, const struct vmx_host_rest *rest)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	struct vmx_switch args = { .regs = vcpu->regs };
@@ -188,29 +276,31 @@ static void enter_and_exit(struct vmmu_vcpu *vcpu, struct vmx_cpu *vc)
 	}
 	choose_bitmap(vcpu);
 	vmx_tlb_enter(vmx, vc);
-	vmx_write_image(vcpu);
-	if (vmx_host.l1d_flush)
-		wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
+	if (vmx->tpr_shadow)
+		vmx_tpr_to_guest(vcpu);
 
-	run_guest(&args, &vcpu->cr2);
-
-	if (unlikely(args.refused)) {
-		not_entered(vmx, vmcs_read(VM_INSTRUCTION_ERROR) ?: ~0U);
-		return;
+	vmx->in_turn = true;
+	if (enter_and_exit(vcpu, &args, rest)) {
+		while (fast_exit(vcpu)) {
+			if (!vmmu_vcpu_may_enter(vcpu)) {
+				/* That exit is settled: what is left is an end of the turn. */
+				vmx->reason = EXIT_REASON_EXTERNAL_INTERRUPT;
+				break;
+			}
+			vcpu->exits++;
+			if (!enter_and_exit(vcpu, &args, rest))
+				break;
+		}
 	}
-	vmx_read_image(vcpu);
-	if (unlikely(vmx->reason & VMX_EXIT_REASONS_FAILED_VMENTRY)) {
-		vmx->idt_info = vmx->event;
-		vmx->idt_error_code = vmx->event_error;
-	}
-	vmx->event = 0;
+	vmx->in_turn = false;
 }
 
 void vmx_enter(struct vmmu_vcpu *vcpu)
 {
 	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpu);
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
-	struct host_rest rest;
+	/* All of it is written by save_rest(). */
+	struct vmx_host_rest rest __attribute__((uninitialized));
 	bool hw_dr;
 
 	vmx->refused = 0;
@@ -230,10 +320,10 @@ void vmx_enter(struct vmmu_vcpu *vcpu)
 	save_rest(&rest);
 	hw_dr = vmx_dr_enter(vcpu);
 	/* First entry: the region has a revision and nothing else. SDM 25.11.3. */
-	if (vmx->dirty & VMX_DIRTY_FIXED)
+	if (vmx->dirty & VMX_FIXED)
 		vmcs_clear(vmx->pa);
 	if (vmcs_load(vmx->pa))
-		enter_and_exit(vcpu, vc);
+		turn(vcpu, vc, &rest);
 	else
 		not_entered(vmx, ~0U);
 	vmcs_clear(vmx->pa);

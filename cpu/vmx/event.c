@@ -6,8 +6,7 @@
  * Contract: one event at most waits in vmx->event. After every exit
  * vmx_complete_events() moves what was not delivered back to vcpu->event; an entry
  * that did not happen gives it back by vmx_cancel_injection(). NMI blocking is the
- * processor's (virtual NMIs), in int_state. Without a TPR shadow every access to
- * CR8 exits, so update_tpr() has nothing to watch for.
+ * processor's (virtual NMIs), in int_state.
  *
  * Locking: vcpu->mutex. Injection may sleep (a software interrupt's opcode is read
  * from guest memory). irq_allowed() may also be called by other threads while the
@@ -68,8 +67,14 @@ void vmx_set_nmi_mask(struct vmmu_vcpu *vcpu, bool masked)
 		to_vmx(vcpu)->int_state &= ~GUEST_INTR_STATE_NMI;
 }
 
-void vmx_update_tpr(struct vmmu_vcpu *vcpu, u8 tpr, int irr)
+static void window(struct vmmu_vcpu *vcpu, u32 control, bool open)
 {
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	if (!!(vmx->cpu_based & control) == open)
+		return;
+	vmx->cpu_based ^= control;
+	vmx_replace(vmx, VMX_CONTROLS);
 }
 
 /* ---- in ---- */
@@ -89,7 +94,7 @@ static u8 soft_insn_len(struct vmmu_vcpu *vcpu)
 	struct vmmu_exception e;
 	u8 opcode;
 
-	if (vmmu_read_gva(vcpu, vmx_linear_rip(vcpu), &opcode, 1, VMMU_PFERR_FETCH, &e))
+	if (vmmu_fetch_gva(vcpu, vmx_linear_rip(vcpu), &opcode, 1, &e))
 		return 0;
 	switch (opcode) {
 	case 0xcc:	/* INT3 */
@@ -118,8 +123,7 @@ void vmx_inject_irq(struct vmmu_vcpu *vcpu)
 {
 	u8 vector = vcpu->event.interrupt.vector;
 
-	to_vmx(vcpu)->cpu_based &= ~CPU_BASED_INTR_WINDOW_EXITING;
-	vmx_dirty(to_vmx(vcpu), VMX_DIRTY_CONTROLS);
+	window(vcpu, CPU_BASED_INTR_WINDOW_EXITING, false);
 	if (vcpu->event.interrupt.soft)
 		inject_soft(vcpu, INTR_TYPE_SOFT_INTR, INTR_TYPE_EXT_INTR, vector);
 	else
@@ -224,17 +228,11 @@ void vmx_complete_events(struct vmmu_vcpu *vcpu)
 	if (iret_faulted(vmx))
 		vmx_set_nmi_mask(vcpu, true);
 	requeue(vcpu, vmx->idt_info, vmx->idt_error_code);
+	if (vmx->tpr_shadow && vmx->reason != VMX_REASON_NONE)
+		vmx_tpr_from_guest(vcpu);
 }
 
 /* ---- windows ---- */
-
-static void window(struct vmmu_vcpu *vcpu, u32 control, bool open)
-{
-	struct vmx_vcpu *vmx = to_vmx(vcpu);
-
-	vmx->cpu_based = open ? vmx->cpu_based | control : vmx->cpu_based & ~control;
-	vmx_dirty(vmx, VMX_DIRTY_CONTROLS);
-}
 
 void vmx_open_irq_window(struct vmmu_vcpu *vcpu)
 {

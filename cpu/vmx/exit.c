@@ -53,21 +53,22 @@ static int exit_exception(struct vmmu_vcpu *vcpu)
 	}
 }
 
-/* SDM table 28-5: bits 0-2 size - 1, 3 IN, 4 string, 5 REP, 16-31 the port. */
 static int exit_io(struct vmmu_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	u32 q = vmx->qualification;
 
-	if (q & (BIT(4) | BIT(5)))
+	if (q & (VMX_IO_STRING | VMX_IO_REP)) {
+		vmx->l1d_used = true;
 		return vmmu_emulate(vcpu, VMMU_INVALID_GPA);
-	return vmmu_port_io(vcpu, q >> 16, (q & 7) + 1, q & BIT(3), vcpu->rip + vmx->insn_len);
+	}
+	return vmmu_port_io(vcpu, q >> 16, (q & VMX_IO_SIZE) + 1, q & VMX_IO_IN,
+			    vcpu->rip + vmx->insn_len);
 }
 
 /* SDM table 28-7, in the words of a page-fault error code. */
-static int exit_ept_violation(struct vmmu_vcpu *vcpu)
+u64 vmx_fault_error(const struct vmx_vcpu *vmx)
 {
-	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	u64 q = vmx->qualification, error = 0;
 
 	if (q & EPT_VIOLATION_ACC_WRITE)
@@ -80,7 +81,14 @@ static int exit_ept_violation(struct vmmu_vcpu *vcpu)
 		error |= VMMU_PFERR_GUEST_FINAL;
 	else
 		error |= VMMU_PFERR_GUEST_PAGE;
-	return vmmu_exit_page_fault(vcpu, vmx->gpa, error);
+	return error;
+}
+
+static int exit_ept_violation(struct vmmu_vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	return vmmu_exit_page_fault(vcpu, vmx->gpa, vmx_fault_error(vmx));
 }
 
 /*
@@ -90,6 +98,38 @@ static int exit_ept_violation(struct vmmu_vcpu *vcpu)
 static int exit_ept_misconfig(struct vmmu_vcpu *vcpu)
 {
 	return vmmu_exit_page_fault(vcpu, to_vmx(vcpu)->gpa, VMMU_PFERR_GUEST_PAGE);
+}
+
+/* Did an instruction ask for it, which is complete then? SDM 27.2.2. */
+static bool task_by_insn(enum vmmu_task_source source, u32 event)
+{
+	u32 type = event & INTR_INFO_INTR_TYPE_MASK;
+
+	return source != VMMU_TASK_GATE || type == INTR_TYPE_SOFT_INTR ||
+	       type == INTR_TYPE_SOFT_EXCEPTION || type == INTR_TYPE_PRIV_SW_EXCEPTION;
+}
+
+/* SDM table 28-2: bits 0-15 the TSS, 30-31 the source. RFLAGS.RF is what the old TSS gets. */
+static int exit_task_switch(struct vmmu_vcpu *vcpu)
+{
+	static const enum vmmu_task_source sources[] = {
+		VMMU_TASK_CALL, VMMU_TASK_IRET, VMMU_TASK_JMP, VMMU_TASK_GATE,
+	};
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	u32 q = vmx->qualification;
+	struct vmmu_task_switch how = {
+		.selector = q,
+		.source = sources[q >> 30],
+		.next_rip = vcpu->rip,
+		.set_rf = vmmu_cpu->get_rflags(vcpu) & X86_EFLAGS_RF,
+	};
+
+	if (task_by_insn(how.source, vmx->idt_info))
+		how.next_rip += vmx->insn_len;
+	else if (vmx->idt_info & VECTORING_INFO_DELIVER_CODE_MASK)
+		how.has_error = true;
+	how.error = vmx->idt_error_code;
+	return vmmu_task_switch(vcpu, &how);
 }
 
 static int exit_triple_fault(struct vmmu_vcpu *vcpu)
@@ -104,6 +144,7 @@ static int (*const handlers[])(struct vmmu_vcpu *vcpu) = {
 	[EXIT_REASON_INIT_SIGNAL] = exit_host,
 	[EXIT_REASON_INTERRUPT_WINDOW] = vmx_exit_irq_window,
 	[EXIT_REASON_NMI_WINDOW] = vmx_exit_nmi_window,
+	[EXIT_REASON_TASK_SWITCH] = exit_task_switch,
 	[EXIT_REASON_CPUID] = vmmu_exit_cpuid,
 	[EXIT_REASON_HLT] = vmmu_exit_hlt,
 	[EXIT_REASON_INVD] = vmmu_exit_wbinvd,
@@ -118,6 +159,7 @@ static int (*const handlers[])(struct vmmu_vcpu *vcpu) = {
 	[EXIT_REASON_MWAIT_INSTRUCTION] = vmmu_exit_monitor_mwait,
 	[EXIT_REASON_MONITOR_INSTRUCTION] = vmmu_exit_monitor_mwait,
 	[EXIT_REASON_PAUSE_INSTRUCTION] = vmmu_exit_pause,
+	[EXIT_REASON_TPR_BELOW_THRESHOLD] = vmx_exit_tpr,
 	[EXIT_REASON_EPT_VIOLATION] = exit_ept_violation,
 	[EXIT_REASON_EPT_MISCONFIG] = exit_ept_misconfig,
 	[EXIT_REASON_INVEPT] = vmmu_exit_ud,
@@ -200,15 +242,15 @@ void vmx_dump(struct vmmu_vcpu *vcpu)
 
 	if (!__ratelimit(&limit))
 		return;
+	vmx_need(vcpu, VMX_STATE);
 	pr_err("vCPU %u: VT-x reason 0x%x refused %d qualification 0x%llx gpa 0x%llx intr 0x%x/0x%x idt 0x%x/0x%x\n",
 	       vcpu->id, vmx->reason, (int)vmx->refused, vmx->qualification, vmx->gpa, vmx->intr,
 	       vmx->intr_error, vmx->idt_info, vmx->idt_error_code);
 	pr_err("  pin 0x%x cpu 0x%x/0x%x exit 0x%x entry 0x%x exceptions 0x%x vpid %u eptp 0x%llx\n",
 	       vmx_host.pin, vmx->cpu_based, vmx->secondary, vmx_host.exit, vmx_host.entry,
 	       vmx->exceptions, vmx->vpid, vmx->eptp);
-	pr_err("  rip 0x%llx rsp 0x%llx rflags 0x%llx dr7 0x%llx state 0x%x pending 0x%llx\n",
-	       vcpu->rip, vcpu->regs[VMMU_RSP], vmx->rflags, vmx->dr7, vmx->int_state,
-	       vmx->pending_dbg);
+	pr_err("  rip 0x%llx rsp 0x%llx rflags 0x%llx dr7 0x%llx state 0x%x\n",
+	       vcpu->rip, vcpu->regs[VMMU_RSP], vmx->rflags, vmx->dr7, vmx->int_state);
 	pr_err("  cr0 0x%llx/0x%llx cr3 0x%llx cr4 0x%llx/0x%llx efer 0x%llx pat 0x%llx\n",
 	       vmx->cr0, vmx->cr0_shadow, vmx->cr3, vmx->cr4, vmx->cr4_shadow, vmx->efer,
 	       vmx->pat);

@@ -2,13 +2,23 @@
 /*
  * The VMCS as the image of struct vmx_vcpu: written before an entry, read after it.
  *
- * Contract: in VMX operation, interrupts off, the vCPU's VMCS current. What is
- * dirty is written; what the guest can change is read back completely.
+ * Contract: what is dirty is written. After an exit the few fields that every exit
+ * needs are read, and those parts of the guest's state that the handler of this exit
+ * reason will look at; vmx_fetch() reads others when somebody asks, for the price of
+ * entering VMX operation once more. All but vmx_fetch() run in VMX operation, interrupts
+ * off, the vCPU's VMCS current.
+ *
+ * Locking: vcpu->mutex.
  */
+#include <linux/bitops.h>
+#include <linux/irqflags.h>
 #include <asm/desc.h>
 #include <asm/msr.h>
 #include <asm/segment.h>
+#include "vmmu/request.h"
 #include "vmcs.h"
+
+#define SHADOW	(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
 
 /* A run of PAUSEs: so close together, and so long, in cycles. */
 #define PLE_GAP_CYCLES		128
@@ -24,6 +34,8 @@ static void write_fixed(struct vmx_vcpu *vmx)
 	vmcs_write(PAGE_FAULT_ERROR_CODE_MASK, 0);
 	vmcs_write(PAGE_FAULT_ERROR_CODE_MATCH, 0);
 	vmcs_write(CR3_TARGET_COUNT, 0);
+	if (vmx_host.tpr_shadow)
+		vmcs_write(VIRTUAL_APIC_PAGE_ADDR, __pa(vmx->vapic));
 	vmcs_write(VM_EXIT_MSR_STORE_ADDR, area + offsetof(struct vmx_msr_area, guest));
 	vmcs_write(VM_EXIT_MSR_STORE_COUNT, VMX_NR_LISTED);
 	vmcs_write(VM_ENTRY_MSR_LOAD_ADDR, area + offsetof(struct vmx_msr_area, guest));
@@ -60,9 +72,13 @@ static void write_controls(struct vmx_vcpu *vmx)
 		vmcs_write(VIRTUAL_PROCESSOR_ID, vmx->vpid);
 }
 
+/*
+ * A guest that switches paging changes EFER.LMA; the exit then corrects the entry's
+ * "IA-32e mode guest" by itself: SDM 28.3.1, for unrestricted guests.
+ */
 static void write_cr(struct vmx_vcpu *vmx)
 {
-	int i;
+	u32 entry = vmx_host.entry;
 
 	vmcs_write(GUEST_CR0, vmx->cr0);
 	vmcs_write(CR0_READ_SHADOW, vmx->cr0_shadow);
@@ -72,15 +88,16 @@ static void write_cr(struct vmx_vcpu *vmx)
 	vmcs_write(CR4_GUEST_HOST_MASK, vmx->cr4_mask);
 	vmcs_write(GUEST_IA32_EFER, vmx->efer);
 	vmcs_write(GUEST_IA32_PAT, vmx->pat);
-	for (i = 0; i < 4; i++)
-		vmcs_write(GUEST_PDPTR0 + 2 * i, vmx->pdpte[i]);
+	if (vmx->efer & EFER_LMA)
+		entry |= VM_ENTRY_IA32E_MODE;
+	vmcs_write(VM_ENTRY_CONTROLS, entry);
 }
 
-static void write_segments(struct vmx_vcpu *vmx)
+static void write_segments(struct vmx_vcpu *vmx, unsigned long segments)
 {
 	int i;
 
-	for (i = 0; i < VMMU_NR_SEGS; i++) {
+	for_each_set_bit(i, &segments, VMMU_NR_SEGS) {
 		const struct vmx_seg *s = &vmx->seg[i];
 
 		vmcs_write(GUEST_ES_SELECTOR + 2 * i, s->selector);
@@ -88,6 +105,10 @@ static void write_segments(struct vmx_vcpu *vmx)
 		vmcs_write(GUEST_ES_AR_BYTES + 2 * i, s->ar);
 		vmcs_write(GUEST_ES_BASE + 2 * i, s->base);
 	}
+}
+
+static void write_tables(struct vmx_vcpu *vmx)
+{
 	vmcs_write(GUEST_GDTR_BASE, vmx->gdt.base);
 	vmcs_write(GUEST_GDTR_LIMIT, vmx->gdt.limit);
 	vmcs_write(GUEST_IDTR_BASE, vmx->idt.base);
@@ -97,6 +118,34 @@ static void write_segments(struct vmx_vcpu *vmx)
 	vmcs_write(GUEST_SYSENTER_EIP, vmx->sysenter_eip);
 }
 
+/* Apart: most entries find nothing dirty. */
+static noinline void write_dirty(struct vmx_vcpu *vmx)
+{
+	u32 dirty = vmx->dirty;
+	int i;
+
+	if (dirty & VMX_FIXED)
+		write_fixed(vmx);
+	if (dirty & VMX_CONTROLS)
+		write_controls(vmx);
+	if (dirty & VMX_CR)
+		write_cr(vmx);
+	if (dirty & VMX_SEGMENTS)
+		write_segments(vmx, dirty & VMX_SEGMENTS);
+	if (dirty & VMX_TABLES)
+		write_tables(vmx);
+	if (dirty & VMX_DR7)
+		vmcs_write(GUEST_DR7, vmx->dr7);
+	if (dirty & VMX_PENDING)
+		vmcs_write(GUEST_PENDING_DBG_EXCEPTIONS, 0);
+	if (dirty & VMX_PDPTES)
+		for (i = 0; i < 4; i++)
+			vmcs_write(GUEST_PDPTR0 + 2 * i, vmx->pdpte[i]);
+	vmx->dirty = 0;
+}
+
+/* ---- the host's state: what an exit loads ---- */
+
 /* The TSS descriptor of the GDT in use says where the TSS is. */
 static u64 tss_base(const struct desc_ptr *gdt)
 {
@@ -105,15 +154,8 @@ static u64 tss_base(const struct desc_ptr *gdt)
 	return d->base0 | (u64)d->base1 << 16 | (u64)d->base2 << 24 | (u64)d->base3 << 32;
 }
 
-static u64 host_msr(u32 index)
-{
-	u64 val;
-
-	rdmsrl(index, val);
-	return val;
-}
-
-static void write_host(struct vmx_vcpu *vmx)
+/* What depends on the CPU only. */
+static noinline void write_host_cpu(struct vmx_vcpu *vmx)
 {
 	struct desc_ptr gdt, idt;
 	int i;
@@ -121,76 +163,111 @@ static void write_host(struct vmx_vcpu *vmx)
 	native_store_gdt(&gdt);
 	store_idt(&idt);
 	vmcs_write(HOST_CR0, native_read_cr0());
-	vmcs_write(HOST_CR3, __native_read_cr3());
-	vmcs_write(HOST_CR4, native_read_cr4());
 	vmcs_write(HOST_IA32_EFER, vmmu_cpu_caps.host_efer);
-	vmcs_write(HOST_IA32_PAT, host_msr(MSR_IA32_CR_PAT));
-	vmcs_write(HOST_FS_BASE, host_msr(MSR_FS_BASE));
-	vmcs_write(HOST_GS_BASE, host_msr(MSR_GS_BASE));
+	vmcs_write(HOST_IA32_PAT, __rdmsr(MSR_IA32_CR_PAT));
+	vmcs_write(HOST_GS_BASE, __rdmsr(MSR_GS_BASE));
 	vmcs_write(HOST_TR_BASE, tss_base(&gdt));
 	vmcs_write(HOST_GDTR_BASE, gdt.address);
 	vmcs_write(HOST_IDTR_BASE, idt.address);
-	vmcs_write(HOST_IA32_SYSENTER_CS, host_msr(MSR_IA32_SYSENTER_CS));
-	vmcs_write(HOST_IA32_SYSENTER_ESP, host_msr(MSR_IA32_SYSENTER_ESP));
-	vmcs_write(HOST_IA32_SYSENTER_EIP, host_msr(MSR_IA32_SYSENTER_EIP));
+	vmcs_write(HOST_IA32_SYSENTER_CS, __rdmsr(MSR_IA32_SYSENTER_CS));
+	vmcs_write(HOST_IA32_SYSENTER_ESP, __rdmsr(MSR_IA32_SYSENTER_ESP));
+	vmcs_write(HOST_IA32_SYSENTER_EIP, __rdmsr(MSR_IA32_SYSENTER_EIP));
 	for (i = 0; i < VMX_NR_LISTED; i++)
-		vmx->msrs->host[i].value = host_msr(vmx->msrs->host[i].index);
+		vmx->msrs->host[i].value = __rdmsr(vmx->msrs->host[i].index);
+	/* No thread's CR3 or CR4 is 0; its FS base may well be. */
+	vmx->image.host_cr3 = 0;
+	vmx->image.host_cr4 = 0;
+	vmx->image.host_fs_base = 0;
+	vmcs_write(HOST_FS_BASE, 0);
+	vmx->image.host_cpu = smp_processor_id();
 }
+
+static void write_host(struct vmx_vcpu *vmx, const struct vmx_host_rest *rest)
+{
+	u64 cr3 = __native_read_cr3(), cr4 = native_read_cr4();
+
+	if (unlikely(vmx->image.host_cpu != smp_processor_id()))
+		write_host_cpu(vmx);
+	/* The thread's own. */
+	if (vmx->image.host_cr3 != cr3) {
+		vmx->image.host_cr3 = cr3;
+		vmcs_write(HOST_CR3, cr3);
+	}
+	if (vmx->image.host_cr4 != cr4) {
+		vmx->image.host_cr4 = cr4;
+		vmcs_write(HOST_CR4, cr4);
+	}
+	if (vmx->image.host_fs_base != rest->fs_base) {
+		vmx->image.host_fs_base = rest->fs_base;
+		vmcs_write(HOST_FS_BASE, rest->fs_base);
+	}
+	vmx->msrs->host[VMX_KERNEL_GS_BASE].value = rest->kernel_gs_base;
+}
+
+/* ---- in ---- */
 
 /*
- * A single step that waits behind an interrupt shadow must be noted as pending:
- * SDM vol. 3, 27.3.1.5.
+ * In an interrupt shadow a single step that is due must be noted as pending, and one
+ * that is not must not: SDM vol. 3, 27.3.1.5.
  */
-static u64 pending_dbg(const struct vmx_vcpu *vmx)
+static noinline void write_pending(const struct vmx_vcpu *vmx)
 {
-	if ((vmx->int_state & (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)) &&
-	    (vmx->rflags & X86_EFLAGS_TF))
-		return vmx->pending_dbg | DR_STEP;
-	return vmx->pending_dbg;
+	u64 old = vmcs_read(GUEST_PENDING_DBG_EXCEPTIONS), new = old & ~(u64)DR_STEP;
+
+	if (vmx->rflags & X86_EFLAGS_TF)
+		new |= DR_STEP;
+	if (new != old)
+		vmcs_write(GUEST_PENDING_DBG_EXCEPTIONS, new);
 }
 
-void vmx_write_image(struct vmmu_vcpu *vcpu)
+static noinline void write_event(struct vmx_vcpu *vmx)
 {
-	struct vmx_vcpu *vmx = to_vmx(vcpu);
-	u32 entry = vmx_host.entry;
-
-	if (vmx->dirty & VMX_DIRTY_FIXED)
-		write_fixed(vmx);
-	if (vmx->dirty & VMX_DIRTY_CONTROLS)
-		write_controls(vmx);
-	if (vmx->dirty & VMX_DIRTY_CR)
-		write_cr(vmx);
-	if (vmx->dirty & VMX_DIRTY_SEG)
-		write_segments(vmx);
-	vmx->dirty = 0;
-	write_host(vmx);
-
-	if (vmx->efer & EFER_LMA)
-		entry |= VM_ENTRY_IA32E_MODE;
-	vmcs_write(VM_ENTRY_CONTROLS, entry);
 	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, vmx->event);
 	vmcs_write(VM_ENTRY_EXCEPTION_ERROR_CODE, vmx->event_error);
 	vmcs_write(VM_ENTRY_INSTRUCTION_LEN, vmx->event_len);
-	vmcs_write(GUEST_RIP, vcpu->rip);
-	vmcs_write(GUEST_RSP, vcpu->regs[VMMU_RSP]);
-	vmcs_write(GUEST_RFLAGS, vmx->rflags);
-	vmcs_write(GUEST_DR7, vmx->dr7);
-	vmcs_write(GUEST_INTERRUPTIBILITY_INFO, vmx->int_state);
-	vmcs_write(GUEST_PENDING_DBG_EXCEPTIONS, pending_dbg(vmx));
+	vmx->image.event = vmx_event_pending(vmx);
 }
 
-static void read_segments(struct vmx_vcpu *vmx)
+void vmx_write_image(struct vmmu_vcpu *vcpu, const struct vmx_host_rest *rest)
 {
-	int i;
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
-	for (i = 0; i < VMMU_NR_SEGS; i++) {
-		struct vmx_seg *s = &vmx->seg[i];
+	/* User space has had the step that a shadow of its making would make due again. */
+	if (unlikely(vcpu->dbg.stepping))
+		vmx->int_state &= ~SHADOW;
+	if (vmx->dirty)
+		write_dirty(vmx);
+	write_host(vmx, rest);
+	vmcs_write(GUEST_RIP, vcpu->rip);
+	if (vmx->image.rsp != vcpu->regs[VMMU_RSP])
+		vmcs_write(GUEST_RSP, vcpu->regs[VMMU_RSP]);
+	if (vmx->image.rflags != vmx->rflags)
+		vmcs_write(GUEST_RFLAGS, vmx->rflags);
+	if (vmx->image.int_state != vmx->int_state)
+		vmcs_write(GUEST_INTERRUPTIBILITY_INFO, vmx->int_state);
+	vmx->image.rsp = vcpu->regs[VMMU_RSP];
+	vmx->image.rflags = vmx->rflags;
+	vmx->image.int_state = vmx->int_state;
+	if (vmx_event_pending(vmx) || vmx->image.event)
+		write_event(vmx);
+	if (unlikely(vmx->int_state & SHADOW))
+		write_pending(vmx);
+}
 
-		s->selector = vmcs_read(GUEST_ES_SELECTOR + 2 * i);
-		s->limit = vmcs_read(GUEST_ES_LIMIT + 2 * i);
-		s->ar = vmcs_read(GUEST_ES_AR_BYTES + 2 * i);
-		s->base = vmcs_read(GUEST_ES_BASE + 2 * i);
-	}
+/* ---- out ---- */
+
+static void read_segment(struct vmx_vcpu *vmx, int i)
+{
+	struct vmx_seg *s = &vmx->seg[i];
+
+	s->selector = vmcs_read(GUEST_ES_SELECTOR + 2 * i);
+	s->limit = vmcs_read(GUEST_ES_LIMIT + 2 * i);
+	s->ar = vmcs_read(GUEST_ES_AR_BYTES + 2 * i);
+	s->base = vmcs_read(GUEST_ES_BASE + 2 * i);
+}
+
+static void read_tables(struct vmx_vcpu *vmx)
+{
 	vmx->gdt.base = vmcs_read(GUEST_GDTR_BASE);
 	vmx->gdt.limit = vmcs_read(GUEST_GDTR_LIMIT);
 	vmx->idt.base = vmcs_read(GUEST_IDTR_BASE);
@@ -200,38 +277,126 @@ static void read_segments(struct vmx_vcpu *vmx)
 	vmx->sysenter_eip = vmcs_read(GUEST_SYSENTER_EIP);
 }
 
+static void read_parts(struct vmx_vcpu *vmx, u32 parts)
+{
+	unsigned long segments = parts & VMX_SEGMENTS;
+
+	vmx->valid |= parts;
+	if (parts & VMX_CR) {
+		vmx->cr0 = vmcs_read(GUEST_CR0);
+		vmx->cr3 = vmcs_read(GUEST_CR3);
+		vmx->cr4 = vmcs_read(GUEST_CR4);
+		vmx->efer = vmcs_read(GUEST_IA32_EFER);
+	}
+	while (segments) {
+		read_segment(vmx, __ffs(segments));
+		segments &= segments - 1;
+	}
+	if (parts & VMX_TABLES)
+		read_tables(vmx);
+}
+
+/* What the handler of an exit looks at, beside the parts of the guest's state. */
+#define READ_QUALIFICATION	BIT(16)
+#define READ_GPA		BIT(17)
+#define READ_INTR		BIT(18)
+#define USES_L1D		BIT(19)	/* the handler may read guest or user memory */
+#define READ_CODE		(VMX_CR | BIT(VMMU_SEG_CS) | BIT(VMMU_SEG_SS))
+
+static_assert(!(VMX_ALL >> 16));
+
+/*
+ * Exits that are not here get by without, or are answered within the turn, where reading
+ * is cheap.
+ */
+static const u32 exit_reads[] = {
+	[EXIT_REASON_EXCEPTION_NMI] = READ_INTR | READ_QUALIFICATION,
+	[EXIT_REASON_TASK_SWITCH] = READ_QUALIFICATION | READ_CODE | USES_L1D,
+	[EXIT_REASON_CR_ACCESS] = READ_QUALIFICATION | READ_CODE,
+	[EXIT_REASON_DR_ACCESS] = READ_QUALIFICATION | READ_CODE,
+	[EXIT_REASON_IO_INSTRUCTION] = READ_QUALIFICATION,
+	[EXIT_REASON_EPT_VIOLATION] = READ_QUALIFICATION | READ_GPA,
+	[EXIT_REASON_EPT_MISCONFIG] = READ_GPA | READ_CODE | USES_L1D,
+	[EXIT_REASON_XSETBV] = READ_CODE,
+};
+
 static void read_exit(struct vmmu_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	u32 reason = vmcs_read(VM_EXIT_REASON), reads = READ_QUALIFICATION | READ_INTR;
 
-	vmx->reason = vmcs_read(VM_EXIT_REASON);
-	vmx->qualification = vmcs_read(EXIT_QUALIFICATION);
-	vmx->gpa = vmcs_read(GUEST_PHYSICAL_ADDRESS);
-	vmx->intr = vmcs_read(VM_EXIT_INTR_INFO);
-	vmx->intr_error = vmcs_read(VM_EXIT_INTR_ERROR_CODE);
+	if (likely(!(reason >> 16)))
+		reads = reason < ARRAY_SIZE(exit_reads) ? exit_reads[reason] : 0;
+
+	vmx->reason = reason;
 	vmx->idt_info = vmcs_read(IDT_VECTORING_INFO_FIELD);
-	vmx->idt_error_code = vmcs_read(IDT_VECTORING_ERROR_CODE);
+	if (unlikely(vmx->idt_info & VECTORING_INFO_DELIVER_CODE_MASK))
+		vmx->idt_error_code = vmcs_read(IDT_VECTORING_ERROR_CODE);
 	vmx->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 	vmx->exit_rip = vcpu->rip;
+
+	vmx->qualification = reads & READ_QUALIFICATION ? vmcs_read(EXIT_QUALIFICATION) : 0;
+	vmx->gpa = reads & READ_GPA ? vmcs_read(GUEST_PHYSICAL_ADDRESS) : 0;
+	vmx->intr = 0;
+	if (unlikely(reads & READ_INTR)) {
+		vmx->intr = vmcs_read(VM_EXIT_INTR_INFO);
+		vmx->intr_error = vmcs_read(VM_EXIT_INTR_ERROR_CODE);
+	}
+	if (reads & USES_L1D)
+		vmx->l1d_used = true;
+	if (reads & VMX_STATE)
+		read_parts(vmx, reads & VMX_STATE);
 }
 
 void vmx_read_image(struct vmmu_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
-	int i;
 
 	vcpu->rip = vmcs_read(GUEST_RIP);
 	vcpu->regs[VMMU_RSP] = vmcs_read(GUEST_RSP);
 	vmx->rflags = vmcs_read(GUEST_RFLAGS);
-	vmx->cr0 = vmcs_read(GUEST_CR0);
-	vmx->cr3 = vmcs_read(GUEST_CR3);
-	vmx->cr4 = vmcs_read(GUEST_CR4);
-	vmx->efer = vmcs_read(GUEST_IA32_EFER);
 	vmx->int_state = vmcs_read(GUEST_INTERRUPTIBILITY_INFO);
-	vmx->pending_dbg = vmcs_read(GUEST_PENDING_DBG_EXCEPTIONS);
-	if (vmx_pae_paging(vcpu))
-		for (i = 0; i < 4; i++)
-			vmx->pdpte[i] = vmcs_read(GUEST_PDPTR0 + 2 * i);
-	read_segments(vmx);
+	vmx->image.rsp = vcpu->regs[VMMU_RSP];
+	vmx->image.rflags = vmx->rflags;
+	vmx->image.int_state = vmx->int_state;
+	vmx->valid = VMX_ALL & ~VMX_STATE;
 	read_exit(vcpu);
+	/* The exit clears the event's valid bit; a failed entry leaves it. SDM 27.8, 28.2. */
+	if (likely(!(vmx->reason & VMX_EXIT_REASONS_FAILED_VMENTRY)))
+		vmx->image.event = false;
+}
+
+/**
+ * vmx_fetch() - read parts of the guest's state from the VMCS after all
+ * @vcpu: own thread; not between the write of the image and its reading
+ * @parts: enum vmx_part
+ *
+ * Any context but NMI. When VMX operation cannot be entered, because another hypervisor
+ * has come, the state is lost, and the VM with it.
+ */
+void vmx_fetch(struct vmmu_vcpu *vcpu, u32 parts)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	unsigned long flags;
+	bool lost = true;
+
+	parts &= ~vmx->valid;
+	if (vmx->in_turn) {
+		read_parts(vmx, parts);
+		return;
+	}
+	local_irq_save(flags);
+	if (!vmx_operation_begin(this_cpu_ptr(&vmx_cpu))) {
+		if (vmcs_load(vmx->pa)) {
+			read_parts(vmx, parts);
+			lost = false;
+		}
+		vmcs_clear(vmx->pa);
+		vmx_operation_end();
+	}
+	local_irq_restore(flags);
+	if (lost) {
+		vmx->valid |= parts;
+		vmmu_vm_kill(vcpu->vm, "VT-x is gone, and the guest's registers with it");
+	}
 }

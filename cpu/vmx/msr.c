@@ -79,23 +79,31 @@ void vmx_msr_lists_init(struct vmx_msr_area *area)
 	}
 }
 
-/* Where @index is kept, or NULL; @address: it holds a linear address. */
-static u64 *kept(struct vmx_vcpu *vmx, u32 index, bool *address)
+/*
+ * Where @index is kept, or NULL; @address: it holds a linear address; @part: of the
+ * state that it belongs to (enum vmx_part), 0: none, hardware keeps the list up to date.
+ */
+static u64 *kept(struct vmx_vcpu *vmx, u32 index, bool *address, u32 *part)
 {
 	int i;
 
 	*address = index != MSR_STAR && index != MSR_SYSCALL_MASK;
+	*part = 0;
 	for (i = 0; i < VMX_NR_LISTED; i++)
 		if (listed[i] == index)
 			return &vmx->msrs->guest[i].value;
 	switch (index) {
 	case MSR_FS_BASE:
+		*part = BIT(VMMU_SEG_FS);
 		return &vmx->seg[VMMU_SEG_FS].base;
 	case MSR_GS_BASE:
+		*part = BIT(VMMU_SEG_GS);
 		return &vmx->seg[VMMU_SEG_GS].base;
 	case MSR_IA32_SYSENTER_ESP:
+		*part = VMX_TABLES;
 		return &vmx->sysenter_esp;
 	case MSR_IA32_SYSENTER_EIP:
+		*part = VMX_TABLES;
 		return &vmx->sysenter_eip;
 	}
 	return NULL;
@@ -105,14 +113,17 @@ int vmx_get_msr(struct vmmu_vcpu *vcpu, u32 index, u64 *val)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	bool address;
-	u64 *field = kept(vmx, index, &address);
+	u32 part;
+	u64 *field = kept(vmx, index, &address, &part);
 
 	if (field) {
+		vmx_need(vcpu, part);
 		*val = *field;
 		return 0;
 	}
 	switch (index) {
 	case MSR_IA32_SYSENTER_CS:
+		vmx_need(vcpu, VMX_TABLES);
 		*val = vmx->sysenter_cs;
 		return 0;
 	case MSR_IA32_CR_PAT:
@@ -138,9 +149,9 @@ static int set_pat(struct vmmu_vcpu *vcpu, u64 val)
 	for (i = 0; i < 8; i++, pat >>= 8)
 		if ((pat & 0xff) > 7 || (pat & 0xfe) == 2)
 			return 1;
+	vmx_change(vcpu, VMX_CR);
 	to_vmx(vcpu)->pat = val;
 	vcpu->msrs.pat = val;
-	vmx_dirty(to_vmx(vcpu), VMX_DIRTY_CR);
 	return 0;
 }
 
@@ -157,19 +168,20 @@ int vmx_set_msr(struct vmmu_vcpu *vcpu, u32 index, u64 val, bool host)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	bool address;
-	u64 *field = kept(vmx, index, &address);
+	u32 part;
+	u64 *field = kept(vmx, index, &address, &part);
 
 	if (field) {
 		if (address && !canonical(vcpu, val, host))
 			return 1;
+		vmx_change(vcpu, part);
 		*field = val;
-		vmx_dirty(vmx, VMX_DIRTY_SEG);
 		return 0;
 	}
 	switch (index) {
 	case MSR_IA32_SYSENTER_CS:
+		vmx_change(vcpu, VMX_TABLES);
 		vmx->sysenter_cs = val;
-		vmx_dirty(vmx, VMX_DIRTY_SEG);
 		return 0;
 	case MSR_IA32_CR_PAT:
 		return set_pat(vcpu, val);

@@ -73,22 +73,10 @@ void vmcs_clear(u64 pa)
 	WARN_ON_ONCE(failed);
 }
 
-u64 vmcs_read(unsigned long field)
+/* A field that this processor does not have, or no current VMCS: a bug of ours. */
+void vmcs_access_failed(unsigned long field)
 {
-	bool failed;
-	u64 val = 0;
-
-	asm volatile("vmread %2, %1" : "=@ccbe" (failed), "+r" (val) : "r" (field));
-	WARN_ONCE(failed, "vmmu: VMREAD of field 0x%lx failed\n", field);
-	return val;
-}
-
-void vmcs_write(unsigned long field, u64 val)
-{
-	bool failed;
-
-	asm volatile("vmwrite %1, %2" : "=@ccbe" (failed) : "r" (val), "r" (field));
-	WARN_ONCE(failed, "vmmu: VMWRITE of 0x%llx to field 0x%lx failed\n", val, field);
+	WARN_ONCE(1, "vmmu: VMREAD or VMWRITE of field 0x%lx failed\n", field);
 }
 
 /* SDM 31.3, INVEPT: what is cached of the tables at @eptp, on this CPU. */

@@ -54,6 +54,7 @@ const struct vmmu_cpu_ops vmmu_vmx_ops = {
 	.get_segment = vmx_get_segment,
 	.set_segment = vmx_set_segment,
 	.get_cpl = vmx_get_cpl,
+	.fetch_state = vmx_fetch_state,
 	.get_idt = vmx_get_idt,
 	.set_idt = vmx_set_idt,
 	.get_gdt = vmx_get_gdt,

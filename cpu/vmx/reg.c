@@ -39,6 +39,7 @@ u64 vmx_linear_rip(struct vmmu_vcpu *vcpu)
 {
 	if (vmmu_is_64bit(vcpu))
 		return vcpu->rip;
+	vmx_need(vcpu, BIT(VMMU_SEG_CS));
 	return (u32)(to_vmx(vcpu)->seg[VMMU_SEG_CS].base + vcpu->rip);
 }
 
@@ -46,6 +47,7 @@ void vmx_get_segment(struct vmmu_vcpu *vcpu, enum vmmu_seg seg, struct kvm_segme
 {
 	const struct vmx_seg *s = &to_vmx(vcpu)->seg[seg];
 
+	vmx_need(vcpu, BIT(seg));
 	memset(val, 0, sizeof(*val));
 	val->base = s->base;
 	val->limit = s->limit;
@@ -90,17 +92,39 @@ void vmx_set_segment(struct vmmu_vcpu *vcpu, enum vmmu_seg seg, const struct kvm
 		granular(val) << AR_G_SHIFT;
 	if (!usable)
 		s->ar |= VMX_AR_UNUSABLE_MASK;
-	vmx_dirty(to_vmx(vcpu), VMX_DIRTY_SEG);
+	vmx_replace(to_vmx(vcpu), BIT(seg));
 }
 
 /* SS.DPL is the CPL, also while SS is unusable: SDM 25.4.1. */
 u8 vmx_get_cpl(struct vmmu_vcpu *vcpu)
 {
+	vmx_need(vcpu, BIT(VMMU_SEG_SS));
 	return VMX_AR_DPL(to_vmx(vcpu)->seg[VMMU_SEG_SS].ar);
 }
 
-static void get_table(const struct vmx_table *t, struct kvm_dtable *dt)
+void vmx_fetch_state(struct vmmu_vcpu *vcpu, struct vmmu_fetch_state *f)
 {
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	const struct vmx_seg *cs = &vmx->seg[VMMU_SEG_CS];
+
+	vmx_need(vcpu, VMX_CR | BIT(VMMU_SEG_CS) | BIT(VMMU_SEG_SS));
+	f->cr0 = vmx_get_cr0(vcpu);
+	f->cr3 = vmx->cr3;
+	f->cr4 = vmx_get_cr4(vcpu);
+	f->efer = vmx->efer;
+	f->cpl = VMX_AR_DPL(vmx->seg[VMMU_SEG_SS].ar);
+	if ((cs->ar & BIT(AR_L_SHIFT)) && (vmx->efer & EFER_LMA)) {
+		f->mode = 8;
+		f->cs_base = 0;
+	} else {
+		f->mode = cs->ar & BIT(AR_DB_SHIFT) ? 4 : 2;
+		f->cs_base = cs->base;
+	}
+}
+
+static void get_table(struct vmmu_vcpu *vcpu, const struct vmx_table *t, struct kvm_dtable *dt)
+{
+	vmx_need(vcpu, VMX_TABLES);
 	memset(dt, 0, sizeof(*dt));
 	dt->base = t->base;
 	dt->limit = t->limit;
@@ -108,14 +132,14 @@ static void get_table(const struct vmx_table *t, struct kvm_dtable *dt)
 
 static void set_table(struct vmmu_vcpu *vcpu, struct vmx_table *t, const struct kvm_dtable *dt)
 {
+	vmx_change(vcpu, VMX_TABLES);
 	t->base = dt->base;
 	t->limit = dt->limit;
-	vmx_dirty(to_vmx(vcpu), VMX_DIRTY_SEG);
 }
 
 void vmx_get_idt(struct vmmu_vcpu *vcpu, struct kvm_dtable *dt)
 {
-	get_table(&to_vmx(vcpu)->idt, dt);
+	get_table(vcpu, &to_vmx(vcpu)->idt, dt);
 }
 
 void vmx_set_idt(struct vmmu_vcpu *vcpu, const struct kvm_dtable *dt)
@@ -125,7 +149,7 @@ void vmx_set_idt(struct vmmu_vcpu *vcpu, const struct kvm_dtable *dt)
 
 void vmx_get_gdt(struct vmmu_vcpu *vcpu, struct kvm_dtable *dt)
 {
-	get_table(&to_vmx(vcpu)->gdt, dt);
+	get_table(vcpu, &to_vmx(vcpu)->gdt, dt);
 }
 
 void vmx_set_gdt(struct vmmu_vcpu *vcpu, const struct kvm_dtable *dt)

@@ -52,7 +52,7 @@ static const struct control cpu_needed[] = {
 };
 
 static const struct control secondary_needed[] = {
-	{ SECONDARY_EXEC_ENABLE_EPT, "EPT (and shadow paging is not there yet)" },
+	{ SECONDARY_EXEC_ENABLE_EPT, "EPT (and shadow paging works on AMD-V only)" },
 	{ SECONDARY_EXEC_UNRESTRICTED_GUEST, "unrestricted guest (real mode needs it)" },
 };
 
@@ -107,7 +107,7 @@ static int choose(u32 msr, const struct control *needed, int n, u32 extra, u32 *
 static int choose_controls(void)
 {
 	struct vmx_host *h = &vmx_host;
-	u64 basic, ctls2;
+	u64 basic, ctls, ctls2;
 	bool true_msrs;
 	int err;
 
@@ -133,6 +133,8 @@ static int choose_controls(void)
 	if (err)
 		return err;
 
+	rdmsrl(true_msrs ? MSR_IA32_VMX_TRUE_PROCBASED_CTLS : MSR_IA32_VMX_PROCBASED_CTLS, ctls);
+	h->tpr_shadow = (ctls >> 32) & CPU_BASED_TPR_SHADOW;
 	/* These come and go with the guest. */
 	h->cpu_based &= ~(CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING);
 	h->entry &= ~VM_ENTRY_IA32E_MODE;
@@ -170,7 +172,6 @@ static void read_features(void)
 {
 	struct vmx_host *h = &vmx_host;
 
-	h->l1d_flush = boot_cpu_has_bug(X86_BUG_L1TF) && boot_cpu_has(X86_FEATURE_FLUSH_L1D);
 	h->spec_ctrl = boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL);
 	h->tsc_aux = boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
 #ifdef X86_FEATURE_USE_IBPB
@@ -228,6 +229,8 @@ int vmx_setup(void)
 	err = alloc_regions();
 	if (!err)
 		err = vmx_msr_setup();
+	if (!err)
+		err = vmx_l1d_setup();
 	if (err) {
 		pr_err("no memory for VMXON regions and MSR bitmaps\n");
 		vmx_teardown();
@@ -239,6 +242,7 @@ void vmx_teardown(void)
 {
 	unsigned int cpu;
 
+	vmx_l1d_teardown();
 	vmx_msr_teardown();
 	for_each_possible_cpu(cpu) {
 		struct vmx_cpu *vc = per_cpu_ptr(&vmx_cpu, cpu);

@@ -19,6 +19,7 @@
 #define SW_GUEST_SPEC	8
 #define SW_HOST_SPEC	16
 #define SW_REFUSED	24
+#define SW_LAUNCHED	32
 
 #define FIELD_HOST_RSP	0x6c14
 
@@ -44,11 +45,18 @@
 #define VM_CLEAR_CPU_BUFFERS CLEAR_CPU_BUFFERS
 #endif
 
-/* Write SPEC_CTRL to \to unless it is \from already; clobbers rax, rcx, rdx. */
-.macro SWITCH_SPEC_CTRL to:req from:req
+/*
+ * Write SPEC_CTRL to \to unless it is \from already; clobbers rax, rcx, rdx. With the first
+ * kind of IBRS it is the write that makes the guest's predictions harmless: \always.
+ */
+.macro SWITCH_SPEC_CTRL to:req from:req always
 	mov	\to(%rdi), %rax
 	cmp	\from(%rdi), %rax
+.ifb \always
 	je	.Lspec_same_\@
+.else
+	ALTERNATIVE "je .Lspec_same_\@", "", \always
+.endif
 	mov	%rax, %rdx
 	shr	$32, %rdx
 	mov	$MSR_IA32_SPEC_CTRL, %ecx
@@ -56,7 +64,61 @@
 .Lspec_same_\@:
 .endm
 
+/* The kernel's name for "branch history must be cleared by a loop after an exit". */
+#if defined(X86_FEATURE_CLEAR_BHB_VMEXIT)
+#define CLEAR_BHB_FEATURE X86_FEATURE_CLEAR_BHB_VMEXIT
+#elif defined(X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT)
+#define CLEAR_BHB_FEATURE X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT
+#endif
+
 .section .noinstr.text, "ax"
+
+#ifdef CLEAR_BHB_FEATURE
+/*
+ * Taken branches enough to push the guest's out of the branch history: Intel, "Branch
+ * History Injection", software sequence. Nested loops, because a history entry is made
+ * of the branch's own address too. The returns lie in the second half of a cache line,
+ * where no processor predicts them by what the guest has trained. Clobbers eax, ecx.
+ */
+	.balign 64
+SYM_FUNC_START_LOCAL(clear_branch_history)
+	push	%rbp
+	mov	%rsp, %rbp
+	mov	$5, %ecx
+	ANNOTATE_INTRA_FUNCTION_CALL
+	call	.Lbhb_outer
+	jmp	.Lbhb_done
+	.balign 64
+	.skip	32 - (.Lbhb_return1 - .Lbhb_outer), 0xcc
+.Lbhb_outer:
+	ANNOTATE_INTRA_FUNCTION_CALL
+	call	.Lbhb_inner
+.Lbhb_return1:
+	ANNOTATE_UNRET_SAFE
+	ret
+	int3
+	.balign 64
+	.skip	32 - (.Lbhb_return2 - .Lbhb_inner), 0xcc
+.Lbhb_inner:
+	mov	$5, %eax
+.Lbhb_loop:
+	jmp	1f
+	nop
+1:	sub	$1, %eax
+	jnz	.Lbhb_loop
+	sub	$1, %ecx
+	jnz	.Lbhb_outer
+.Lbhb_return2:
+	ANNOTATE_UNRET_SAFE
+	ret
+	int3
+.Lbhb_done:
+	lfence
+	pop	%rbp
+	RET
+SYM_FUNC_END(clear_branch_history)
+	STACK_FRAME_NON_STANDARD clear_branch_history
+#endif
 
 /* void vmmu_vmx_switch(struct vmx_switch *args) */
 SYM_FUNC_START(vmmu_vmx_switch)
@@ -72,6 +134,8 @@ SYM_FUNC_START(vmmu_vmx_switch)
 	mov	$FIELD_HOST_RSP, %eax
 	vmwrite	%rsp, %rax
 
+	/* CF says it; neither MOV nor VERW changes CF. */
+	btl	$0, SW_LAUNCHED(%rdi)
 	mov	SW_REGS(%rdi), %rdi
 	mov	R_RAX(%rdi), %rax
 	mov	R_RCX(%rdi), %rcx
@@ -89,7 +153,12 @@ SYM_FUNC_START(vmmu_vmx_switch)
 	mov	R_R15(%rdi), %r15
 	mov	R_RDI(%rdi), %rdi
 	VM_CLEAR_CPU_BUFFERS
+	jc	.Lresume
 	vmlaunch
+	jmp	.Lnot_entered
+.Lresume:
+	vmresume
+.Lnot_entered:
 	/* Only a refusal gets here, and it always sets CF or ZF. */
 	jbe	.Lrefused
 
@@ -135,7 +204,10 @@ SYM_INNER_LABEL_ALIGN(vmmu_vmx_exit, SYM_L_GLOBAL)
 	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, \
 			   X86_FEATURE_RSB_VMEXIT_LITE
 	mov	(%rsp), %rdi
-	SWITCH_SPEC_CTRL SW_HOST_SPEC SW_GUEST_SPEC
+	SWITCH_SPEC_CTRL SW_HOST_SPEC SW_GUEST_SPEC X86_FEATURE_KERNEL_IBRS
+#ifdef CLEAR_BHB_FEATURE
+	ALTERNATIVE "", "call clear_branch_history", CLEAR_BHB_FEATURE
+#endif
 
 	pop	%rdi
 	pop	%r15

@@ -4,7 +4,8 @@
  *
  * Contract: translations made under (CPU, VPID) are only ever seen by the vCPU that
  * holds that VPID in the CPU's current generation. Each CPU deals its VPIDs out in
- * order; when they run out a new generation begins with INVVPID of all of them.
+ * order; when they run out a new generation begins with INVVPID of all of them. Of the
+ * processor's 65535 few are dealt, so that running out is nothing rare or untested.
  * What is cached of the EPT itself is tagged by the EPTP: a vCPU that comes from
  * another CPU, or gets another root, drops it here before it runs.
  *
@@ -14,24 +15,26 @@
  */
 #include "vmcs.h"
 
+#define VPIDS	64	/* with the host's, 0 */
+
 /* A CPU comes to us with an unknown TLB: the first entry starts a generation. */
 void vmx_vpid_enable(struct vmx_cpu *vc)
 {
 	/* Generations only grow, also over suspend: an old one can never match. */
 	vc->vpid_generation++;
-	vc->next_vpid = VMX_NR_VPIDS;
+	vc->next_vpid = VPIDS;
 }
 
 static void new_vpid(struct vmx_vcpu *vmx, struct vmx_cpu *vc)
 {
-	if (vc->next_vpid >= VMX_NR_VPIDS) {
+	if (vc->next_vpid >= VPIDS) {
 		vc->vpid_generation++;
 		vc->next_vpid = 1;
 		vmx_invvpid_all();
 	}
 	vmx->vpid = vc->next_vpid++;
 	vmx->vpid_generation = vc->vpid_generation;
-	vmx_dirty(vmx, VMX_DIRTY_CONTROLS);
+	vmx_replace(vmx, VMX_CONTROLS);
 }
 
 /* In VMX operation, before the VMCS is written. */
@@ -65,6 +68,6 @@ void vmx_set_root(struct vmmu_vcpu *vcpu, u64 root_hpa, int level)
 	vmx->eptp = root_hpa | VMX_EPTP_MT_WB | VMX_EPTP_PWL_4;
 	if (vmx_host.ept_ad)
 		vmx->eptp |= VMX_EPTP_AD_ENABLE_BIT;
-	vmx_dirty(vmx, VMX_DIRTY_CONTROLS);
+	vmx_replace(vmx, VMX_CONTROLS);
 	vmx_flush_tlb(vcpu);
 }

@@ -36,7 +36,8 @@ int vmx_vcpu_create(struct vmmu_vcpu *vcpu)
 	vcpu->hw = vmx;
 	vmx->vmcs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	vmx->msrs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!vmx->vmcs || !vmx->msrs) {
+	vmx->vapic = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!vmx->vmcs || !vmx->msrs || !vmx->vapic) {
 		vmx_vcpu_destroy(vcpu);
 		return -ENOMEM;
 	}
@@ -44,7 +45,8 @@ int vmx_vcpu_create(struct vmmu_vcpu *vcpu)
 	vmx->pa = __pa(vmx->vmcs);
 	vmx->id = atomic64_inc_return(&last_id);
 	vmx->cpu = -1;
-	vmx->dirty = VMX_DIRTY_ALL;
+	vmx->image.host_cpu = -1;
+	vmx_replace(vmx, VMX_ALL);
 	vmx->reason = VMX_REASON_NONE;
 	vmx->tsc_offset = vcpu->clock.tsc_offset;
 	vmx->pat = PAT_RESET;
@@ -63,6 +65,7 @@ void vmx_vcpu_destroy(struct vmmu_vcpu *vcpu)
 		return;
 	free_page((unsigned long)vmx->vmcs);
 	free_page((unsigned long)vmx->msrs);
+	free_page((unsigned long)vmx->vapic);
 	kfree(vmx);
 	vcpu->hw = NULL;
 }
@@ -92,10 +95,12 @@ void vmx_vcpu_reset(struct vmmu_vcpu *vcpu, bool init)
 	if (init)
 		cr0 = X86_CR0_ET | (vmx_get_cr0(vcpu) & (X86_CR0_CD | X86_CR0_NW));
 
+	/* All of it, so that what is left alone stays. */
+	vmx_need(vcpu, VMX_STATE);
 	vmx->int_state = 0;
-	vmx->pending_dbg = 0;
 	vmx->event = 0;
 	vmx->idt_info = 0;
+	vmx->tpr_threshold = 0;
 	vmx->cpu_based &= ~(CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING);
 	if (!init) {
 		for (i = 0; i < VMX_NR_LISTED; i++)
@@ -117,7 +122,7 @@ void vmx_vcpu_reset(struct vmmu_vcpu *vcpu, bool init)
 	vmx_set_cr3(vcpu, 0);
 	vmx_update_intercepts(vcpu);
 	vmx_flush_tlb(vcpu);
-	vmx->dirty = VMX_DIRTY_ALL;
+	vmx_replace(vmx, VMX_STATE | VMX_PDPTES | VMX_DR7 | VMX_PENDING);
 }
 
 void vmx_vcpu_load(struct vmmu_vcpu *vcpu, int cpu)
@@ -125,6 +130,7 @@ void vmx_vcpu_load(struct vmmu_vcpu *vcpu, int cpu)
 	struct vmx_cpu *vc = per_cpu_ptr(&vmx_cpu, cpu);
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
+	vmx->l1d_used = true;
 	/* Another vCPU's branch predictions are not for this one. */
 	if (vc->last_vcpu != vmx->id) {
 		vc->last_vcpu = vmx->id;
@@ -153,7 +159,7 @@ void vmx_after_set_cpuid(struct vmmu_vcpu *vcpu)
 void vmx_set_tsc_offset(struct vmmu_vcpu *vcpu, u64 offset)
 {
 	to_vmx(vcpu)->tsc_offset = offset;
-	vmx_dirty(to_vmx(vcpu), VMX_DIRTY_CONTROLS);
+	vmx_replace(to_vmx(vcpu), VMX_CONTROLS);
 }
 
 /*
@@ -175,6 +181,11 @@ void vmx_update_intercepts(struct vmmu_vcpu *vcpu)
 		on &= ~CPU_BASED_HLT_EXITING;
 	if (no_exit & KVM_X86_DISABLE_EXITS_MWAIT)
 		on &= ~(CPU_BASED_MWAIT_EXITING | CPU_BASED_MONITOR_EXITING);
+	vmx->tpr_shadow = vmx_host.tpr_shadow && vcpu->apic;
+	if (vmx->tpr_shadow) {
+		on &= ~(CPU_BASED_CR8_LOAD_EXITING | CPU_BASED_CR8_STORE_EXITING);
+		on |= CPU_BASED_TPR_SHADOW;
+	}
 	vmx->cpu_based = on | (vmx->cpu_based & windows);
 
 	if (!vmx_host.vpid)
@@ -186,5 +197,5 @@ void vmx_update_intercepts(struct vmmu_vcpu *vcpu)
 	if (no_exit & KVM_X86_DISABLE_EXITS_PAUSE)
 		opt &= ~SECONDARY_EXEC_PAUSE_LOOP_EXITING;
 	vmx->secondary = sec | opt;
-	vmx_dirty(vmx, VMX_DIRTY_CONTROLS);
+	vmx_replace(vmx, VMX_CONTROLS);
 }

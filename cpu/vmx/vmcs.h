@@ -3,14 +3,15 @@
  * cpu/vmx/ private: what we keep of a guest, and how it gets into its VMCS.
  *
  * A VMCS can only be touched in VMX operation, which a CPU enters for one entry
- * into the guest and leaves again (operation.c says why). So the truth outside of
- * an entry is struct vmx_vcpu, and the VMCS is its image: enter.c writes what the
- * dirty groups name, and reads back all that the guest can change. The VMCS is
- * clear (VMCLEAR) at all other times, and belongs to no CPU.
+ * into the guest and leaves again (operation.c says why). So at rest it is clear
+ * (VMCLEAR) and belongs to no CPU, and what we know of the guest is struct vmx_vcpu.
+ * That knowledge comes in parts: a part that is valid says the truth, of another the
+ * VMCS alone knows; what is dirty the VMCS does not know yet (image.c).
  *
- * Contract: whoever changes a field calls vmx_dirty() for its group; the setters
- * here do so. struct vmx_vcpu belongs to the thread that holds vcpu->mutex, struct
- * vmx_cpu to its CPU with preemption off. References: Intel SDM vol. 3.
+ * Contract: whoever looks at a part calls vmx_need() before, whoever changes a field of
+ * it vmx_change(), whoever replaces all of it vmx_replace(). struct vmx_vcpu belongs to
+ * the thread that holds vcpu->mutex, struct vmx_cpu to its CPU with preemption off.
+ * References: Intel SDM vol. 3.
  */
 #ifndef VMMU_VMX_VMCS_H
 #define VMMU_VMX_VMCS_H
@@ -19,17 +20,27 @@
 #include <linux/io.h>
 #include <linux/percpu.h>
 #include <asm/debugreg.h>
+#include <asm/desc_defs.h>
 #include <asm/trapnr.h>
 #include <asm/vmx.h>
 #include "vmmu/vm.h"
 
-enum vmx_dirty {
-	VMX_DIRTY_FIXED = BIT(0),	/* what never changes after the first entry */
-	VMX_DIRTY_CONTROLS = BIT(1),	/* controls, masks, bitmaps, EPTP, VPID, TSC offset */
-	VMX_DIRTY_CR = BIT(2),		/* CR0, CR3, CR4 and shadows, EFER, PDPTEs, PAT */
-	VMX_DIRTY_SEG = BIT(3),		/* segments, tables, SYSENTER MSRs */
-	VMX_DIRTY_ALL = GENMASK(3, 0),
+/* Parts of a guest's state; a segment's is BIT(enum vmmu_seg). */
+enum vmx_part {
+	VMX_SEGMENTS = GENMASK(VMMU_NR_SEGS - 1, 0),
+	VMX_TABLES = BIT(8),	/* GDTR, IDTR, SYSENTER MSRs */
+	VMX_CR = BIT(9),	/* CR0, CR3, CR4, EFER; shadows, masks and PAT go with them */
+	VMX_STATE = GENMASK(9, 0),	/* all that the guest changes behind our back */
+	/* What only we change is always valid. */
+	VMX_PDPTES = BIT(10),
+	VMX_DR7 = BIT(11),
+	VMX_PENDING = BIT(12),	/* no debug exception is pending */
+	VMX_CONTROLS = BIT(13),	/* controls, masks, bitmaps, EPTP, VPID, TSC offset */
+	VMX_FIXED = BIT(14),	/* what never changes after the first entry */
+	VMX_ALL = GENMASK(14, 0),
 };
+
+static_assert(VMMU_NR_SEGS == 8);
 
 /* MSRs that hardware moves by list: SDM 25.4 and 28.4. */
 enum vmx_listed {
@@ -55,7 +66,8 @@ struct vmx_host {
 	bool invept_context;
 	bool vpid;
 	bool invvpid_context;
-	bool l1d_flush;			/* L1TF: before each entry */
+	bool l1d_flush;			/* L1TF: see l1d.c */
+	bool tpr_shadow;
 	bool spec_ctrl;
 	bool ibpb;
 	bool tsc_aux;
@@ -93,9 +105,11 @@ struct vmx_vcpu {
 	void *vmcs;
 	u64 pa;
 	struct vmx_msr_area *msrs;
+	u8 *vapic;		/* virtual-APIC page; only VTPR is used */
 	u64 id;			/* never reused, unlike addresses */
 	int cpu;		/* where its VPID and cached EPT translations are valid */
-	u32 dirty;
+	u32 valid;		/* enum vmx_part */
+	u32 dirty;		/* enum vmx_part; a subset of valid */
 
 	/* TLB; see tlb.c */
 	u64 vpid_generation;	/* 0: needs a new VPID */
@@ -103,12 +117,17 @@ struct vmx_vcpu {
 	u64 eptp;
 	bool flush;
 
+	bool in_turn;		/* the VMCS is current on this CPU, interrupts are off */
+
 	/* controls */
 	u32 cpu_based;
 	u32 secondary;
 	u32 exceptions;
 	u64 tsc_offset;
 	u64 msr_bitmap;
+
+	bool tpr_shadow;	/* CR8 is in the virtual-APIC page */
+	u8 tpr_threshold;	/* of the interrupt that waits, 0: none */
 
 	/* guest state */
 	u64 cr0, cr0_shadow;	/* cr0, cr4: what hardware has; see cr.c */
@@ -124,7 +143,6 @@ struct vmx_vcpu {
 	u32 sysenter_cs;
 	u64 sysenter_esp, sysenter_eip;
 	u32 int_state;		/* GUEST_INTR_STATE_* */
-	u64 pending_dbg;
 
 	/* the event of the next entry */
 	u32 event, event_error;
@@ -139,6 +157,17 @@ struct vmx_vcpu {
 	u32 idt_info, idt_error_code;
 	u32 insn_len;
 	u64 exit_rip;
+	bool l1d_used;		/* since the last entry, by what the guest is not to see */
+
+	/* What the VMCS holds now of fields that are written when they differ; see image.c. */
+	struct {
+		u64 rsp, rflags;
+		u32 int_state;
+		u8 tpr_threshold;
+		bool event;		/* valid bit of the interruption information */
+		int host_cpu;		/* whose addresses the host-state area has, -1: none */
+		u64 host_cr3, host_cr4, host_fs_base;
+	} image;
 };
 
 #define VMX_REASON_NONE		0xffff	/* nothing was entered, nothing happened */
@@ -146,22 +175,52 @@ struct vmx_vcpu {
 static_assert(VMMU_SEG_ES == 0 && VMMU_SEG_GS == 5 && VMMU_SEG_LDTR == 6 && VMMU_SEG_TR == 7);
 static_assert(GUEST_TR_BASE - GUEST_ES_BASE == 2 * VMMU_SEG_TR);
 
+/* What an exit does not give back to the host as it was, or not by itself. */
+struct vmx_host_rest {
+	struct desc_ptr gdt, idt;
+	u16 ds, es, fs, gs, ldt;
+	u64 fs_base, kernel_gs_base, debugctl;
+};
+
 /* What vmmu_vmx_switch() gets; offsets are known to switch.S. */
 struct vmx_switch {
 	u64 *regs;
 	u64 guest_spec;
 	u64 host_spec;
 	u64 refused;
+	u64 launched;		/* VMRESUME: the VMCS was current since its VMLAUNCH */
 };
+
+/* Port I/O's exit qualification, SDM table 28-5: besides, bits 31:16 are the port. */
+#define VMX_IO_SIZE	GENMASK(2, 0)	/* minus 1 */
+#define VMX_IO_IN	BIT(3)
+#define VMX_IO_STRING	BIT(4)
+#define VMX_IO_REP	BIT(5)
 
 static inline struct vmx_vcpu *to_vmx(struct vmmu_vcpu *vcpu)
 {
 	return vcpu->hw;
 }
 
-static inline void vmx_dirty(struct vmx_vcpu *vmx, u32 groups)
+void vmx_fetch(struct vmmu_vcpu *vcpu, u32 parts);
+
+/* Make @parts (enum vmx_part) valid; own thread, any context but NMI. */
+static inline void vmx_need(struct vmmu_vcpu *vcpu, u32 parts)
 {
-	vmx->dirty |= groups;
+	if (unlikely(parts & ~to_vmx(vcpu)->valid))
+		vmx_fetch(vcpu, parts);
+}
+
+static inline void vmx_change(struct vmmu_vcpu *vcpu, u32 parts)
+{
+	vmx_need(vcpu, parts);
+	to_vmx(vcpu)->dirty |= parts;
+}
+
+static inline void vmx_replace(struct vmx_vcpu *vmx, u32 parts)
+{
+	vmx->valid |= parts;
+	vmx->dirty |= parts;
 }
 
 static inline bool vmx_event_pending(const struct vmx_vcpu *vmx)
@@ -169,13 +228,36 @@ static inline bool vmx_event_pending(const struct vmx_vcpu *vmx)
 	return vmx->event & INTR_INFO_VALID_MASK;
 }
 
+void vmcs_access_failed(unsigned long field);
+
+/* In VMX operation, the VMCS current. */
+static __always_inline u64 vmcs_read(unsigned long field)
+{
+	bool failed;
+	u64 val;
+
+	asm volatile("vmread %2, %1" : "=@ccbe" (failed), "=r" (val) : "r" (field));
+	if (unlikely(failed)) {
+		vmcs_access_failed(field);
+		val = 0;
+	}
+	return val;
+}
+
+static __always_inline void vmcs_write(unsigned long field, u64 val)
+{
+	bool failed;
+
+	asm volatile("vmwrite %1, %2" : "=@ccbe" (failed) : "r" (val), "r" (field));
+	if (unlikely(failed))
+		vmcs_access_failed(field);
+}
+
 /* operation.c */
 int vmx_operation_begin(struct vmx_cpu *vc);
 void vmx_operation_end(void);
 bool vmcs_load(u64 pa);
 void vmcs_clear(u64 pa);
-u64 vmcs_read(unsigned long field);
-void vmcs_write(unsigned long field, u64 val);
 void vmx_invept(u64 eptp);
 void vmx_invvpid(u16 vpid);
 void vmx_invvpid_all(void);
@@ -210,13 +292,19 @@ void vmx_set_root(struct vmmu_vcpu *vcpu, u64 root_hpa, int level);
 void vmx_prepare_switch(struct vmmu_vcpu *vcpu);
 void vmx_enter(struct vmmu_vcpu *vcpu);
 void vmx_host_event(struct vmmu_vcpu *vcpu);
-void vmx_write_image(struct vmmu_vcpu *vcpu);
+void vmx_write_image(struct vmmu_vcpu *vcpu, const struct vmx_host_rest *rest);
 void vmx_read_image(struct vmmu_vcpu *vcpu);
 asmlinkage void vmmu_vmx_switch(struct vmx_switch *args);
 extern const char vmmu_vmx_exit[];
 
+/* l1d.c */
+int vmx_l1d_setup(void);
+void vmx_l1d_teardown(void);
+void vmx_l1d_empty(struct vmx_vcpu *vmx);
+
 /* exit.c */
 int vmx_handle_exit(struct vmmu_vcpu *vcpu);
+u64 vmx_fault_error(const struct vmx_vcpu *vmx);
 u8 vmx_insn_len(struct vmmu_vcpu *vcpu);
 u8 vmx_insn_bytes(struct vmmu_vcpu *vcpu, u8 bytes[15]);
 void vmx_exit_info(struct vmmu_vcpu *vcpu, u64 *reason, u64 *info1, u64 *info2, u32 *intr,
@@ -237,9 +325,14 @@ u32 vmx_get_irq_shadow(struct vmmu_vcpu *vcpu);
 void vmx_set_irq_shadow(struct vmmu_vcpu *vcpu, u32 mask);
 bool vmx_get_nmi_mask(struct vmmu_vcpu *vcpu);
 void vmx_set_nmi_mask(struct vmmu_vcpu *vcpu, bool masked);
-void vmx_update_tpr(struct vmmu_vcpu *vcpu, u8 tpr, int irr);
 int vmx_exit_irq_window(struct vmmu_vcpu *vcpu);
 int vmx_exit_nmi_window(struct vmmu_vcpu *vcpu);
+
+/* tpr.c */
+void vmx_tpr_to_guest(struct vmmu_vcpu *vcpu);
+void vmx_tpr_from_guest(struct vmmu_vcpu *vcpu);
+void vmx_update_tpr(struct vmmu_vcpu *vcpu, u8 tpr, int irr);
+int vmx_exit_tpr(struct vmmu_vcpu *vcpu);
 
 /* cr.c */
 u64 vmx_get_cr0(struct vmmu_vcpu *vcpu);
@@ -250,7 +343,6 @@ void vmx_set_cr0(struct vmmu_vcpu *vcpu, u64 val);
 void vmx_set_cr3(struct vmmu_vcpu *vcpu, u64 val);
 void vmx_set_cr4(struct vmmu_vcpu *vcpu, u64 val);
 void vmx_set_efer(struct vmmu_vcpu *vcpu, u64 val);
-bool vmx_pae_paging(struct vmmu_vcpu *vcpu);
 int vmx_exit_cr(struct vmmu_vcpu *vcpu);
 #define VMX_CR0_MASK	(X86_CR0_NE | X86_CR0_CD | X86_CR0_NW)
 
@@ -270,6 +362,7 @@ u64 vmx_linear_rip(struct vmmu_vcpu *vcpu);
 void vmx_get_segment(struct vmmu_vcpu *vcpu, enum vmmu_seg seg, struct kvm_segment *val);
 void vmx_set_segment(struct vmmu_vcpu *vcpu, enum vmmu_seg seg, const struct kvm_segment *val);
 u8 vmx_get_cpl(struct vmmu_vcpu *vcpu);
+void vmx_fetch_state(struct vmmu_vcpu *vcpu, struct vmmu_fetch_state *f);
 void vmx_get_idt(struct vmmu_vcpu *vcpu, struct kvm_dtable *dt);
 void vmx_set_idt(struct vmmu_vcpu *vcpu, const struct kvm_dtable *dt);
 void vmx_get_gdt(struct vmmu_vcpu *vcpu, struct kvm_dtable *dt);

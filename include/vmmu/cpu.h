@@ -73,7 +73,9 @@ struct vmmu_cpu_ops {
 	/* Preemption off, interrupts on: save host state that the entry will clobber. */
 	void (*prepare_switch)(struct vmmu_vcpu *vcpu);
 	/*
-	 * Interrupts off, FPU already the guest's. Enters the guest once. vcpu->regs[] and
+	 * Interrupts off, FPU already the guest's. Enters the guest, and again as long as the
+	 * exits can be answered on the spot (vcpu/fast_exit.c) and vmmu_vcpu_may_enter();
+	 * vcpu->exits counts those. The last exit is left to handle_exit(). vcpu->regs[] and
 	 * vcpu->rip go in and come back complete. Interrupts stay off; NMIs and (where
 	 * hardware clears GIF) machine checks that hit the guest are taken by the host
 	 * before it returns or in host_event().
@@ -194,5 +196,7 @@ int vmmu_cpu_own(void);
  * Process context, may sleep. No vCPU may exist.
  */
 void vmmu_cpu_disown(void);
+/* The machine reboots: the extension is off for good, each entry fails. */
+bool vmmu_cpu_going_down(void);
 
 #endif

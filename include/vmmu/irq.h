@@ -91,6 +91,9 @@ int vmmu_ioeventfd(struct vmmu_vm *vm, const struct kvm_ioeventfd *args);
 /* In-kernel I/O. 0: a device took it; -EOPNOTSUPP: nobody did. vm->srcu held. */
 int vmmu_bus_write(struct vmmu_vcpu *vcpu, enum vmmu_bus bus, u64 addr, int len,
 		   const void *data);
+/* With interrupts off: only to devices that can. */
+int vmmu_bus_write_atomic(struct vmmu_vcpu *vcpu, enum vmmu_bus bus, u64 addr, int len,
+			  const void *data);
 int vmmu_bus_read(struct vmmu_vcpu *vcpu, enum vmmu_bus bus, u64 addr, int len, void *data);
 
 /* IA32_APIC_BASE after RESET: at the usual place, enabled; the boot processor adds BSP. */

@@ -34,7 +34,7 @@ struct vmmu_memslot {
 	 * bitmap: the buffer between it and user space, under vm->mem.lock.
 	 */
 	unsigned long *dirty_bitmap;
-	/* The mmu's; NULL until the VM shadows anything; changed under vm->mem.lock only. */
+	/* The mmu's; NULL when the VM shadows nothing; constant. */
 	struct vmmu_rmap *rmap;
 };
 
@@ -70,7 +70,9 @@ struct vmmu_memslot_ops {
 	bool (*write_protect)(struct vmmu_vm *vm, struct vmmu_memslot *slot, gfn_t gfn,
 			      unsigned long mask);
 	void (*flush)(struct vmmu_vm *vm, struct vmmu_memslot *slot);
-	/* Free per-slot data of the mmu (rmap). */
+	/* Per-slot data of the mmu (rmap) for a new slot, not yet visible. 0 or -ENOMEM. Sleeps. */
+	int (*alloc)(struct vmmu_vm *vm, struct vmmu_memslot *slot);
+	/* Free it; harmless when there is none. */
 	void (*free)(struct vmmu_memslot *slot);
 };
 
@@ -176,6 +178,7 @@ enum vmmu_pfn_result {
 #define VMMU_GUP_WRITE		BIT(0)	/* without it too, @writable says if it may be written */
 #define VMMU_GUP_NOWAIT		BIT(1)	/* do not start or wait for I/O */
 #define VMMU_GUP_FAST_ONLY	BIT(2)	/* never sleep */
+#define VMMU_GUP_LOOKED		BIT(3)	/* vmmu_host_pages() has just found nothing there */
 
 struct vmmu_pfn {
 	unsigned long pfn;
@@ -196,6 +199,11 @@ enum vmmu_pfn_result vmmu_hva_to_pfn(unsigned long hva, unsigned int gup, struct
  * first that was not; no reference is held. @write: only writable ones. Never sleeps.
  */
 int vmmu_hva_to_pfns_fast(unsigned long hva, int n, bool write, unsigned long *pfns);
+/*
+ * The host's page tables as they are, for up to 32 pages from @hva on in current->mm: bit n
+ * of the answer says that pfns[n] is there, and of *writable that the process may write to it.
+ */
+u32 vmmu_host_pages(unsigned long hva, unsigned int n, unsigned long *pfns, u32 *writable);
 /*
  * The level at which the host maps @hva now in vm->mm (VMMU_LEVEL_4K..1G); a hint to
  * re-check with the notifier sequence. Never sleeps.

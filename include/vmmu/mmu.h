@@ -16,12 +16,15 @@
 #include "vmmu/types.h"
 
 struct vmmu_sp;
+struct vmmu_shadow_vm;
+struct vmmu_shadow_vcpu;
 struct vmmu_spte_format;
 
 /* The formats of two-dimensional tables, for vmmu_cpu_caps.tdp_format: mmu/format.c. */
 extern const struct vmmu_spte_format vmmu_format_x86_64;	/* NPT too */
 extern const struct vmmu_spte_format vmmu_format_ept;
 extern const struct vmmu_spte_format vmmu_format_ept_no_ad;
+extern const struct vmmu_spte_format vmmu_format_shadow;	/* not two-dimensional */
 
 #ifdef VMMU_AUDIT
 /* The ledger of flushes; mmu/audit.h says how it is kept. */
@@ -39,10 +42,14 @@ struct vmmu_mmu_vm {
 	const struct vmmu_spte_format *format;	/* constant */
 	u8 root_level;			/* constant: depth of the tables */
 	struct vmmu_sp *tdp_root;	/* constant: the one root of a TDP VM */
+	struct vmmu_shadow_vm *shadow;	/* constant: NULL under TDP; see mmu/shadow/shadow.h */
+	unsigned long limit;		/* KVM_SET_NR_MMU_PAGES, 0: by memory; lock for write */
 	u64 mmio_generation;		/* vm->mem.lock; of the newest memslots */
 	atomic_long_t nr_pages;		/* page-table pages in use, the root too */
 	/* Leaf SPTEs by level: [VMMU_LEVEL_4K..VMMU_LEVEL_1G]. For statistics and the auditor. */
 	atomic_long_t leaves[VMMU_LEVEL_1G + 1];
+	struct list_head reclaim_link;	/* reclaim.lock in mmu/reclaim.c */
+	gfn_t reclaim_next;		/* mmu.lock for write: where reclaim goes on */
 #ifdef VMMU_AUDIT
 	struct vmmu_audit_vm audit;
 #endif
@@ -54,6 +61,7 @@ struct vmmu_mmu_vcpu {
 	/* Page-table pages set aside before taking mmu.lock; vcpu->mutex. */
 	struct vmmu_sp *cache[8];
 	int nr_cached;
+	struct vmmu_shadow_vcpu *shadow;	/* constant: NULL under TDP */
 };
 
 /* Process context, may sleep. 0 or -ENOMEM. */
@@ -79,7 +87,8 @@ int vmmu_mmu_vm_init(struct vmmu_vm *vm);
  */
 void vmmu_mmu_vm_destroy(struct vmmu_vm *vm);
 
-void vmmu_mmu_vcpu_init(struct vmmu_vcpu *vcpu);
+/* May sleep. 0 or -ENOMEM; vmmu_mmu_vcpu_destroy() is harmless after either. */
+int vmmu_mmu_vcpu_init(struct vmmu_vcpu *vcpu);
 void vmmu_mmu_vcpu_destroy(struct vmmu_vcpu *vcpu);
 
 /* The callbacks that memslot/ makes. */
@@ -107,6 +116,61 @@ void vmmu_mmu_unload(struct vmmu_vcpu *vcpu);
  * faulted the page in), -EIO (the VM was killed).
  */
 int vmmu_mmu_fault(struct vmmu_vcpu *vcpu, u64 addr, u64 error);
+/*
+ * The part of it that needs no lock, with interrupts off, for a nested page fault. vm->srcu held.
+ * True: settled, the guest tries again. False: nothing happened.
+ */
+bool vmmu_mmu_fault_atomic(struct vmmu_vcpu *vcpu, u64 addr, u64 error);
+
+/**
+ * vmmu_mmu_mode_changed() - CR0.PG or WP, CR3, CR4, EFER or the PDPTEs are others now
+ * @vcpu: loaded
+ *
+ * Also after registers set by user space and RESET or INIT. Before the next entry the root
+ * is chosen anew and synchronised. Own thread; does not sleep.
+ */
+void vmmu_mmu_mode_changed(struct vmmu_vcpu *vcpu);
+
+/**
+ * vmmu_mmu_guest_flush() - the guest flushed all its translations
+ * @vcpu: loaded
+ *
+ * By CR3, CR4.PGE, INVPCID. Own thread; does not sleep.
+ */
+void vmmu_mmu_guest_flush(struct vmmu_vcpu *vcpu);
+
+/**
+ * vmmu_mmu_invlpg() - the guest invalidated one linear address
+ * @vcpu: loaded, vm->srcu held
+ * @gva: canonical
+ *
+ * Own thread; does not sleep.
+ */
+void vmmu_mmu_invlpg(struct vmmu_vcpu *vcpu, u64 gva);
+
+/**
+ * vmmu_mmu_guest_wrote() - not the guest, but we for it, wrote its memory
+ * @vm: vm->srcu held
+ * @gpa: first byte
+ * @bytes: within a page
+ *
+ * After the store: it may have been a page table. Nothing to do under TDP.
+ */
+void vmmu_mmu_guest_wrote(struct vmmu_vm *vm, gpa_t gpa, unsigned int bytes);
+
+/**
+ * vmmu_mmu_unshadow() - the instruction at rip writes a page table and cannot be emulated
+ * @vcpu: loaded, vm->srcu held
+ * @gva: what it writes to
+ *
+ * May sleep. Return: true when a table at @gva is shadowed no more, so that the processor can
+ * do the write; false when there was none, and the failure is final.
+ */
+bool vmmu_mmu_unshadow(struct vmmu_vcpu *vcpu, u64 gva);
+
+/* KVM_SET_NR_MMU_PAGES: 0 or an errno. Takes mmu.lock, may sleep. */
+int vmmu_mmu_set_limit(struct vmmu_vm *vm, unsigned long pages);
+unsigned long vmmu_mmu_limit(struct vmmu_vm *vm);
 
 /* notifier/ calls these with a part [start, end) of a slot. */
 struct vmmu_gfn_range {

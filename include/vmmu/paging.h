@@ -33,13 +33,24 @@
 /* The registers that decide how the guest translates, read once per walk. */
 struct vmmu_paging_mode {
 	u64 cr0, cr3, cr4, efer, rflags;
+	/* PAE: the four PDPTEs when they were loaded with CR3; NULL: they are in memory. */
+	const u64 *pdptr;
 	u32 pkru;
 	u8 cpl;
+};
+
+/* What a page table says, apart from its depth, depends on these alone. */
+enum vmmu_paging_id {
+	VMMU_PAGING_NONE,
+	VMMU_PAGING_2LEVEL,
+	VMMU_PAGING_PAE,
+	VMMU_PAGING_LONG,	/* 4 or 5 levels */
 };
 
 /* One paging mode's geometry. Arrays are indexed by level - 1. */
 struct vmmu_paging_format {
 	const char *name;
+	enum vmmu_paging_id id;
 	u8 levels;			/* 0: no paging */
 	u8 entry_bytes;			/* 4 or 8 */
 	u8 gva_bits;			/* above: ignored (32) or canonical (48, 57) */
@@ -53,6 +64,10 @@ struct vmmu_paging_format {
 	u64 addr_mask;			/* of an entry that names a table or 4 KiB page */
 };
 
+/* A format of that id: the deepest. Pure. */
+const struct vmmu_paging_format *vmmu_paging_format_of(enum vmmu_paging_id id);
+/* VMMU_ACC_* that one entry allows. Pure. */
+unsigned int vmmu_gpte_access(const struct vmmu_paging_format *fmt, u64 gpte, int level);
 /* The format in use, never NULL. Pure. */
 const struct vmmu_paging_format *vmmu_paging_format(const struct vmmu_paging_mode *mode);
 /* Is @gpte at @level a leaf? Pure. */
@@ -83,7 +98,13 @@ u64 vmmu_permission_fault(const struct vmmu_paging_mode *mode, unsigned int acc,
 /* W, U and I/D as a page fault's error code reports @access. Pure. */
 u32 vmmu_fault_access_bits(const struct vmmu_paging_mode *mode, u64 access);
 
-/* Read them from the vCPU. */
+/* The PAE PDPTE for @gva among the four loaded ones. Pure. */
+static inline u64 vmmu_pdptr(const u64 *pdptr, u64 gva)
+{
+	return pdptr[(gva >> 30) & 3];
+}
+
+/* Read them from the vCPU, to which mode->pdptr points. */
 void vmmu_paging_mode(struct vmmu_vcpu *vcpu, struct vmmu_paging_mode *mode);
 
 /* The result of a walk that succeeded. */
@@ -94,7 +115,11 @@ struct vmmu_walk {
 	u8 page_shift;		/* of the guest's page: 12, 21, 22, 30 */
 	u8 acc;			/* VMMU_ACC_* */
 	u8 pkey;
-	/* Index level - 1, valid from level to top: the entry and where it was read. */
+	/*
+	 * Index level - 1, valid from level to top: the entry and where it was read. A loaded
+	 * PDPTE is in gpte[2], was read nowhere, and top is 2. In read-only memory no accessed
+	 * or dirty bit gets set, here no more than there.
+	 */
 	u64 gpte[VMMU_GUEST_LEVELS];
 	gpa_t gpte_gpa[VMMU_GUEST_LEVELS];
 };
@@ -106,7 +131,7 @@ struct vmmu_walk {
  * @e: on failure the exception to inject: #PF, or #GP for a non-canonical address
  *
  * vm->srcu held. May sleep (guest memory). Return: 0, 1 (exception in @e), or -EFAULT
- * when a table lies where the host has no memory for it (or, with @set_ad, read-only memory).
+ * when a table lies where the host has no memory for it.
  */
 int vmmu_gva_walk(struct vmmu_vcpu *vcpu, const struct vmmu_paging_mode *mode, u64 gva,
 		  u64 access, bool set_ad, struct vmmu_walk *walk, struct vmmu_exception *e);
@@ -127,6 +152,9 @@ int vmmu_gva_debug_walk(struct vmmu_vcpu *vcpu, u64 gva, struct vmmu_walk *walk)
  */
 int vmmu_read_gva(struct vmmu_vcpu *vcpu, u64 gva, void *data, unsigned int bytes, u64 access,
 		  struct vmmu_exception *e);
+/* vmmu_read_gva() as the instruction fetch of the current CPL. */
+int vmmu_fetch_gva(struct vmmu_vcpu *vcpu, u64 gva, void *data, unsigned int bytes,
+		   struct vmmu_exception *e);
 int vmmu_write_gva(struct vmmu_vcpu *vcpu, u64 gva, const void *data, unsigned int bytes,
 		   u64 access, struct vmmu_exception *e);
 

@@ -140,6 +140,12 @@ struct vmmu_vcpu {
 	u64 rip;
 	u64 cr2;
 	u64 cr8;			/* only without a LAPIC */
+	/*
+	 * The page-directory pointers that the guest's PAE paging loaded: vcpu/cr.c. Only where
+	 * the processor does not walk the guest's tables; else they are not pdptr_valid.
+	 */
+	u64 pdptr[4];
+	bool pdptr_valid;
 	u64 apic_base;			/* likewise: IA32_APIC_BASE */
 
 	struct vmmu_event event;
@@ -153,6 +159,7 @@ struct vmmu_vcpu {
 	struct vmmu_lapic *apic;
 	void *hw;			/* the back end's own */
 
+	int slow_port;			/* whose OUT was no eventfd's, -1: none; fast_exit.c */
 	u64 exits;			/* counted for KVM_GET_STATS_FD */
 	bool ran;			/* KVM_RUN was called: CPUID is settled */
 };
@@ -169,6 +176,8 @@ void vmmu_vcpu_sipi(struct vmmu_vcpu *vcpu, u8 vector);
 
 /* ---- run: vcpu/run.c ---- */
 int vmmu_vcpu_run(struct vmmu_vcpu *vcpu);
+/* Interrupts off, between an exit that needed nothing and the next entry. */
+bool vmmu_vcpu_may_enter(struct vmmu_vcpu *vcpu);
 /* Is there something that ends a halt? Any thread. */
 bool vmmu_vcpu_runnable(struct vmmu_vcpu *vcpu);
 /* Does user space wait to hand in an interrupt that this vCPU would take? Own thread. */
@@ -198,6 +207,8 @@ int vmmu_set_cr0(struct vmmu_vcpu *vcpu, u64 val);
 int vmmu_set_cr3(struct vmmu_vcpu *vcpu, u64 val);
 int vmmu_set_cr4(struct vmmu_vcpu *vcpu, u64 val);
 int vmmu_set_cr8(struct vmmu_vcpu *vcpu, u64 val);
+/* Load the PDPTEs that PAE paging with these registers takes, as user space set them. */
+void vmmu_pdptrs_set(struct vmmu_vcpu *vcpu, const u64 *given);
 u64 vmmu_get_cr8(struct vmmu_vcpu *vcpu);
 int vmmu_set_efer(struct vmmu_vcpu *vcpu, u64 val, bool host);
 int vmmu_set_xcr(struct vmmu_vcpu *vcpu, u32 index, u64 val);
@@ -252,6 +263,8 @@ void vmmu_free_cpuid(struct vmmu_vcpu *vcpu);
 void vmmu_cpuid(struct vmmu_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
 /* Does the guest's CPUID have the Linux X86_FEATURE_x (cpufeatures.h; only words that we track)? */
 bool vmmu_guest_has(struct vmmu_vcpu *vcpu, unsigned int x86_feature);
+/* MONITOR and MWAIT, which the guest may switch on itself. */
+bool vmmu_cpuid_has_mwait(struct vmmu_vcpu *vcpu);
 /* Would KVM_GET_SUPPORTED_CPUID report it? */
 bool vmmu_can(unsigned int x86_feature);
 /* CR4, XCR0 or APIC base changed: the CPUID bits that mirror them are stale. */
@@ -312,13 +325,28 @@ int vmmu_exit_pause(struct vmmu_vcpu *vcpu);
 int vmmu_exit_monitor_mwait(struct vmmu_vcpu *vcpu);
 /* #UD for an instruction that the guest may not use (VMRUN, ...). */
 int vmmu_exit_ud(struct vmmu_vcpu *vcpu);
-/* Nested page fault or EPT violation: runs vmmu_mmu_fault() and acts on its verdict. */
+/*
+ * Nested page fault or EPT violation at gpa @addr, or the guest's own #PF at gva @addr when it
+ * runs on shadow tables: runs vmmu_mmu_fault() and acts on its verdict.
+ */
 int vmmu_exit_page_fault(struct vmmu_vcpu *vcpu, u64 addr, u64 error);
+/* Shadow paging only: vcpu/invlpg.c. */
+int vmmu_exit_invlpg(struct vmmu_vcpu *vcpu, u64 gva, u8 len);
+int vmmu_exit_invpcid(struct vmmu_vcpu *vcpu, u64 type, u64 linear);
 /* Triple fault / shutdown: KVM_EXIT_SHUTDOWN. */
 int vmmu_exit_shutdown(struct vmmu_vcpu *vcpu);
 /* KVM_EXIT_INTERNAL_ERROR with @suberror and up to 4 words; 0. */
 int vmmu_exit_internal_error(struct vmmu_vcpu *vcpu, u32 suberror, int ndata, const u64 *data);
 int vmmu_exit_fail_entry(struct vmmu_vcpu *vcpu, u64 reason);
+
+/*
+ * ---- exits that are answered with interrupts off: vcpu/fast_exit.c ----
+ * vm->srcu held; an event's delivery was not cut short, RFLAGS.TF and RF are clear. True: it
+ * is done, rip is behind it. False: nothing happened.
+ */
+bool vmmu_fast_cpuid(struct vmmu_vcpu *vcpu);
+bool vmmu_fast_hypercall(struct vmmu_vcpu *vcpu);
+bool vmmu_fast_port_out(struct vmmu_vcpu *vcpu, u16 port, unsigned int size, u64 next_rip);
 
 /* ---- guest debugging: vcpu/debug.c ---- */
 #define VMMU_GUESTDBG_VALID (KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP |		\
@@ -362,6 +390,12 @@ int vmmu_code_bytes(struct vmmu_vcpu *vcpu);
 static inline u32 vmmu_reg32(struct vmmu_vcpu *vcpu, enum vmmu_reg r)
 {
 	return vcpu->regs[r];
+}
+
+/* The four loaded PDPTEs of PAE paging, NULL when an access reads them from memory. */
+static inline const u64 *vmmu_pdptrs(struct vmmu_vcpu *vcpu)
+{
+	return vcpu->pdptr_valid ? vcpu->pdptr : NULL;
 }
 
 static inline bool vmmu_paging_on(struct vmmu_vcpu *vcpu)

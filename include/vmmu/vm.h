@@ -31,6 +31,7 @@ struct vmmu_clock_vm {
 	u64 base_ns;		/* host boot ns */
 	/* TSC synchronisation of vCPUs; lock. */
 	bool tsc_written;
+	bool tsc_user_set;	/* by user space, not by the birth of a vCPU */
 	u64 last_tsc_write;	/* a guest's TSC at last_tsc_nsec */
 	u64 last_tsc_nsec;
 	u64 cur_tsc_offset;	/* of the vCPUs that are in step */
@@ -57,7 +58,7 @@ struct vmmu_vm {
 	u32 user_space_msr;	/* KVM_MSR_EXIT_REASON_* mask */
 	struct vmmu_msr_filter __rcu *msr_filter;	/* srcu */
 	u64 disabled_exits;	/* KVM_X86_DISABLE_EXITS_* */
-	u64 disabled_quirks;
+	u64 disabled_quirks;	/* KVM_X86_QUIRK_*; vmmu_quirk_disabled() */
 	unsigned long tss_addr;
 	u64 identity_map_addr;
 
@@ -69,11 +70,25 @@ struct vmmu_vm {
 	void *hw;		/* the back end's own */
 };
 
-#define vmmu_for_each_vcpu(vm, i, vcpu) xa_for_each(&(vm)->vcpus, i, vcpu)
+/* By index: to look for the next of a few entries an xarray looks at a whole node. */
+static inline struct vmmu_vcpu *vmmu_vcpu_at(struct vmmu_vm *vm, unsigned long i)
+{
+	/* Pairs with the release when a vCPU is published. */
+	return i < smp_load_acquire(&vm->nr_vcpus) ? xa_load(&vm->vcpus, i) : NULL;
+}
+
+#define vmmu_for_each_vcpu(vm, i, vcpu) \
+	for (i = 0; (vcpu = vmmu_vcpu_at(vm, i)); i++)
 
 static inline bool vmmu_vm_dead(struct vmmu_vm *vm)
 {
 	return READ_ONCE(vm->dead);
+}
+
+/* Does user space do without this oddity of KVM? */
+static inline bool vmmu_quirk_disabled(struct vmmu_vm *vm, u64 quirk)
+{
+	return READ_ONCE(vm->disabled_quirks) & quirk;
 }
 
 /* The vCPU's own thread around everything that looks at slots, buses or routes. */
