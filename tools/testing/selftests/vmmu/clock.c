@@ -7,40 +7,9 @@
 #include <time.h>
 
 #include "guest.h"
-
-struct pvclock {
-	uint32_t version, pad;
-	uint64_t tsc, system_time;
-	uint32_t mul;
-	int8_t shift;
-	uint8_t flags, pad2[2];
-};
-
-static_assert(sizeof(struct pvclock) == 32, "Documentation/virt/kvm/x86/msr");
+#include "pvclock.h"
 
 static struct pvclock clocks[2] __attribute__((aligned(64)));
-
-/* a * b / 2^32, of the full product. */
-static uint64_t scale(uint64_t a, uint32_t b)
-{
-	return (a >> 32) * b + ((a & 0xffffffff) * b >> 32);
-}
-
-static uint64_t pvclock_ns(volatile struct pvclock *c)
-{
-	uint64_t ns, delta;
-	uint32_t version;
-
-	do {
-		version = c->version;
-		asm volatile("" : : : "memory");
-		delta = guest_rdtsc() - c->tsc;
-		delta = c->shift < 0 ? delta >> -c->shift : delta << c->shift;
-		ns = c->system_time + scale(delta, c->mul);
-		asm volatile("" : : : "memory");
-	} while (version & 1 || version != c->version);
-	return ns;
-}
 
 static void clock_on(int cpu)
 {

@@ -9,6 +9,8 @@
 #include "apic.h"
 #include "guest.h"
 
+#define CR8_LEGACY	(1u << 4)	/* CPUID 0x80000001 ECX */
+
 static uint16_t word;
 
 static uint64_t smsw_register(void)
@@ -59,6 +61,7 @@ static void g_cr0_forms(void)
 static void g_other_crs(void)
 {
 	uint64_t cr2 = 0x123456789000, cr3, cr4 = read_cr4(), v;
+	uint32_t regs[4];
 
 	asm volatile("mov %1, %%cr2; mov %%cr2, %0" : "=r"(v) : "r"(cr2));
 	G_EQ(v, cr2);
@@ -77,6 +80,15 @@ static void g_other_crs(void)
 	asm volatile("mov %0, %%cr4" : : "r"(cr4) : "memory");
 	asm volatile("mov %1, %%cr8; mov %%cr8, %0" : "=r"(v) : "r"(9ul));
 	G_EQ(v, 9);
+	/* LOCK MOV CR0 is how AMD's processors name it without REX. */
+	cpuid_count(0x80000001, 0, regs);
+	if (regs[2] & CR8_LEGACY) {
+		asm volatile(".byte 0xf0, 0x0f, 0x22, 0xc0" : : "a"(7ul) : "memory");
+		asm volatile("mov %%cr8, %0" : "=r"(v));
+		G_EQ(v, 7);
+		asm volatile(".byte 0xf0, 0x0f, 0x20, 0xc0" : "=a"(v));
+		G_EQ(v, 7);
+	}
 	asm volatile("mov %0, %%cr8" : : "r"(0ul));
 }
 

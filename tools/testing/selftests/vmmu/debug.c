@@ -420,6 +420,56 @@ TEST(software_breakpoint)
 	run_done(v);
 }
 
+/*
+ * The same at CPL 3, where a kernel may have seen to it that its own CPL cannot
+ * execute what is executed there.
+ */
+#define USER_GVA	(5ul << 40)
+
+static void on_bp(struct guest_frame *f)
+{
+	guest_sync(f->rip, f->cs, 0);
+}
+
+static void g_sw_user(void)
+{
+	uint32_t r[4];
+
+	guest_handler[BP_VECTOR] = on_bp;
+	cpuid_count(7, 0, r);
+	if (r[1] >> 7 & 1)
+		write_cr4(read_cr4() | X86_CR4_SMEP);
+	guest_user_call((void (*)(void))USER_GVA);
+}
+
+TEST(software_breakpoint_user)
+{
+	struct guest *g = guest_new(0);
+	struct vcpu *v = guest_vcpu(g, g_sw_user, 0);
+	volatile uint8_t *code = guest_hva(g, GUEST_SCRATCH);
+	uint32_t cpuid[4];
+	struct ucall u;
+
+	cpuid_count(1, 0, cpuid);
+	if (strstr(device_path(), "/kvm") && cpuid[2] >> 31)
+		SKIP(return, "QEMU's processor does not intercept INT3 for KVM");
+	guest_map(g, 0, 0, GUEST_RAM, 2 * MB, PTE_W);
+	guest_map(g, USER_GVA, GUEST_SCRATCH, PAGE, PAGE, PTE_U);
+	memcpy((void *)code, "\xcc\x90\xcc\x90", 4);
+	debug_on(v, KVM_GUESTDBG_USE_SW_BP);
+	ASSERT_EQ(USER_GVA, run_debug(v, BP_VECTOR, 0, NULL));
+	code[0] = 0x90;
+	debug_on(v, KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_SINGLESTEP);
+	ASSERT_EQ(USER_GVA + 1, step(v, NULL));
+	debug_on(v, KVM_GUESTDBG_USE_SW_BP);
+	ASSERT_EQ(USER_GVA + 2, run_debug(v, BP_VECTOR, 0, NULL));
+	/* This one is the program's own. */
+	debug_on(v, KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_INJECT_BP);
+	u = run_sync(v);
+	ASSERT_EQ(USER_GVA + 3, u.a);
+	ASSERT_EQ(SEL_USER_CODE, u.b);
+}
+
 static void g_injected_db(void)
 {
 	guest_handler[DB_VECTOR] = on_db;

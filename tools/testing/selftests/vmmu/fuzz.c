@@ -30,6 +30,8 @@
 
 static uint64_t *cover;
 static uint8_t seen_pc[1 << SEEN_BITS];
+static unsigned int seen;	/* all of them */
+static unsigned int fresh;	/* by the last call */
 
 static void cover_start(void)
 {
@@ -42,14 +44,14 @@ static void cover_start(void)
 		cover = NULL;
 }
 
-/* Program counters that no call has reached before. */
-static unsigned int cover_new(void)
+/* Program counters that no call has reached before this one. */
+static void cover_count(void)
 {
-	unsigned int fresh = 0;
 	uint64_t i, n;
 
+	fresh = 0;
 	if (!cover)
-		return 0;
+		return;
 	n = READ(cover[0]);
 	for (i = 0; i < n && i < COVER_WORDS - 1; i++) {
 		uint64_t hash = (cover[i + 1] * 0x9e3779b97f4a7c15ull) >> (64 - SEEN_BITS);
@@ -57,7 +59,7 @@ static unsigned int cover_new(void)
 		fresh += !seen_pc[hash];
 		seen_pc[hash] = 1;
 	}
-	return fresh;
+	seen += fresh;
 }
 
 /* ---- numbers ---- */
@@ -128,6 +130,7 @@ static int call(int fd, const char *name, unsigned long cmd, void *arg)
 	if (cover)
 		WRITE(cover[0], 0);
 	r = ioctl(fd, cmd, arg);
+	cover_count();
 	if (logging)
 		printf("# %s: %d\n", name, r < 0 ? -errno : r);
 	return r;
@@ -191,7 +194,7 @@ static void fuzz_pair(int fd, const struct pair *p)
 		mutate(buffer, p->size);
 	keep_tss(p, buffer);
 	call(fd, p->name, p->set, buffer);
-	if (cover_new()) {
+	if (fresh) {
 		memcpy(kept, buffer, sizeof(buffer));
 		last = p;
 	}
@@ -650,6 +653,8 @@ TEST(fuzz)
 		victim_end(&m);
 	}
 	printf("# %lu VMs\n", n);
+	if (cover)
+		printf("# %u branches of the kernel reached\n", seen);
 	bystander_end(by);
 }
 

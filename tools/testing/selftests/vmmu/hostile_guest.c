@@ -530,10 +530,6 @@ static void noise(uint8_t *p, uint64_t *random)
 	}
 }
 
-/*
- * On demand: with VMMU_SEED=53645247282 an emulated host with vmmu gets no
- * interrupts on one CPU any more, and its RCU complains.
- */
 TEST(random_code)
 {
 	uint64_t random, started, end, code = GUEST_SCRATCH;
@@ -541,8 +537,6 @@ TEST(random_code)
 	unsigned int n, i;
 	struct guest *g;
 
-	if (!getenv("VMMU_RANDOM_CODE"))
-		SKIP(return, "only with VMMU_RANDOM_CODE=1");
 	by = bystander_start();
 	g = guest_new(GUEST_SPLIT);
 	v = guest_vcpu(g, ud2, 0);
@@ -579,6 +573,57 @@ TEST(random_code)
 		}
 	}
 	printf("# %u programs\n", n);
+	bystander_end(by);
+}
+
+/* ---- a state that the processor refuses ---- */
+
+static void spoil_cr0(uint64_t arg)
+{
+	uint64_t cr0 = read_cr0() | X86_CR0_NW;
+
+	if (guest_try("mov %%rax, %%cr0", G_OPERANDS(), G_OPERANDS("a"(cr0))) == GP_VECTOR)
+		guest_sync(1, 0, 0);
+	outb(0x80, 0);
+}
+
+static void spin_deaf(uint64_t arg)
+{
+	cli();
+	for (;;)
+		;
+}
+
+/*
+ * NW without CD is #GP on a processor. An emulated one takes it, refuses the next
+ * entry, and may have written its own state over the guest's by then.
+ */
+TEST(refused_entry)
+{
+	struct vcpu *by, *v;
+	struct kvm_sregs s;
+
+	if (strstr(device_path(), "kvm"))
+		SKIP(return, "the guest would keep the host's interrupts out");
+	by = bystander_start();
+	v = guest_vcpu(guest_new(0), spoil_cr0, 0);
+	/* As it should be. */
+	if (vcpu_run_ucall(v).kind == UCALL_SYNC) {
+		bystander_end(by);
+		return;
+	}
+	ASSERT_EQ(KVM_EXIT_IO, v->run->exit_reason);
+	ASSERT_EQ(0, vcpu_enter(v));
+	ASSERT_EQ(KVM_EXIT_FAIL_ENTRY, v->run->exit_reason);
+	s = vcpu_sregs(v);
+	/* INIT's, or the guest's own: never an address of the host's kernel. */
+	EXPECT_EQ(0, s.gdt.base >> 63);
+	EXPECT_EQ(0, s.idt.base >> 63);
+	EXPECT_EQ(0, vcpu_regs(v).rip >> 63);
+
+	vcpu_long(v, spin_deaf, 0);
+	vcpu_set_mp_state(v, KVM_MP_STATE_RUNNABLE);
+	attack(v, 50);
 	bystander_end(by);
 }
 

@@ -481,6 +481,75 @@ TEST(code_16_bit)
 	run_exit(v, KVM_EXIT_HLT);
 }
 
+/* MOV EAX, [RDI] or MOV ECX, [RDI]; RET. */
+static uint8_t patched[16] = { 0x8b, 0x07, 0xc3 };
+
+/* One instruction in one place, again and again: each time its own operand and value. */
+static void g_again(void)
+{
+	uint8_t *p = (uint8_t *)MMIO;
+	uint64_t i, a, c;
+
+	for (i = 0; i < 8; i++)
+		write64(p + 8 * i, 0x0102030405060708 * i);
+	for (i = 0; i < 8; i++)
+		G_EQ(read64(p + 8 * i), 0x0102030405060708 * i);
+	for (i = 0; i < 8; i++) {
+		a = ~0ul;
+		asm volatile("movl (%1), %k0" : "+r"(a) : "r"(p + 8 * i));
+		G_EQ(a, 0x05060708 * i);
+	}
+	for (i = 0; i < 8; i++) {
+		a = ~0ul;
+		asm volatile("movw 2(%1,%2,8), %w0" : "+r"(a) : "r"(p), "r"(i));
+		G_EQ(a, ~0xfffful | (uint16_t)(0x0506 * i));
+	}
+	for (i = 0; i < 8; i++)
+		asm volatile("movb %%ah, 1(%0,%1,8)"
+			     : : "D"(p), "S"(i), "a"((0x90 + i) << 8 | 0x33));
+	for (i = 0; i < 8; i++) {
+		c = 0x1111111111111111;
+		asm volatile("movb 1(%1,%2,8), %%ch" : "+c"(c) : "D"(p), "S"(i));
+		G_EQ(c, 0x1111111111110011 | (0x90 + i) << 8);
+	}
+	/* Over the edge of a page: two accesses. */
+	for (i = 0; i < 4; i++)
+		write32(p + PAGE - 3 + i, 0x01010101 * (i + 1));
+	for (i = 0; i < 4; i++)
+		G_EQ(read8(p + PAGE - 3 + i), i + 1);
+	G_EQ(read32(p + PAGE), 0x04040404);
+	/* Another instruction in its place, with the same operand. */
+	write32(p, 0x5a5a5a5a);
+	for (i = 0; i < 6; i++) {
+		patched[1] = i & 1 ? 0x0f : 0x07;
+		a = i;
+		c = i;
+		asm volatile("call *%[code]" : "+a"(a), "+c"(c)
+			     : "D"(p), [code] "r"(patched) : "memory");
+		G_EQ(a, i & 1 ? i : 0x5a5a5a5a);
+		G_EQ(c, i & 1 ? 0x5a5a5a5a : i);
+	}
+}
+
+TEST(again)
+{
+	struct guest *g = guest_new(0);
+	struct vcpu *v = guest_vcpu(g, g_again, 0);
+	int i;
+
+	ASSERT_EQ(UCALL_DONE, run_device(_metadata, v).kind);
+	for (i = 0; i < 8; i++) {
+		expect_access(_metadata, i, 8 * i, 8, true);
+		expect_access(_metadata, 8 + i, 8 * i, 8, false);
+		expect_access(_metadata, 16 + i, 8 * i, 4, false);
+		expect_access(_metadata, 24 + i, 8 * i + 2, 2, false);
+		expect_access(_metadata, 32 + i, 8 * i + 1, 1, true);
+		expect_access(_metadata, 40 + i, 8 * i + 1, 1, false);
+	}
+	/* Three writes in two pieces, one in one; 4 and 1 reads; a write; 6 reads. */
+	ASSERT_EQ(48 + 7 + 5 + 1 + 6, nr_seen);
+}
+
 /* Writes to the ROM of a read-only slot leave as MMIO, reads do not. */
 static void g_rom(void)
 {

@@ -105,6 +105,29 @@ TEST(signal_msi_errors)
 	ASSERT_EQ(-1, ioctl(bare->vm, KVM_SIGNAL_MSI, &msi));
 }
 
+/* Nobody there is an error, nobody of that number is not. */
+TEST(signal_msi_nobody)
+{
+	struct guest *g = guest_new(GUEST_SPLIT);
+	struct vcpu *v;
+	struct kvm_sregs s;
+
+	ASSERT_EQ(-1, send_msi(g, ADDRESS, VEC));
+	ASSERT_EQ(EPERM, errno);
+	ASSERT_EQ(-1, send_msi(g, ADDRESS | 0xff << 12, VEC));
+	ASSERT_EQ(EPERM, errno);
+	v = guest_vcpu(g, hlt, 0);
+	ASSERT_EQ(0, send_msi(g, ADDRESS | 0x55 << 12, VEC));
+	/* Its LAPIC is there, if not switched on by software. */
+	ASSERT_EQ(0, send_msi(g, ADDRESS | 0xff << 12, VEC));
+	s = vcpu_sregs(v);
+	s.apic_base &= ~(1ul << 11);
+	vcpu_set_sregs(v, &s);
+	ASSERT_EQ(-1, send_msi(g, ADDRESS | 0xff << 12, VEC));
+	ASSERT_EQ(EPERM, errno);
+	ASSERT_EQ(0, send_msi(g, ADDRESS, VEC));
+}
+
 static int set_routes(struct guest *g, int n, const uint32_t (*msi)[2])
 {
 	struct kvm_irq_routing *r;

@@ -181,4 +181,49 @@ TEST(step_after)
 	ASSERT_EQ(UCALL_DONE, run_past_in(v).kind);
 }
 
+/*
+ * An IRET that opens NMIs and then faults on the host's side has opened nothing: what
+ * waits is delivered when it has been executed, not before. Its frame lies across two
+ * pages, and the host drops the one that the handler's own use of the stack leaves alone.
+ */
+static uint64_t frame_top;
+
+static void g_interrupted_iret(void)
+{
+	uint64_t here, rsp;
+
+	guest_handler[NMI_VECTOR] = on_nmi;
+	asm volatile("mov %%rsp, %1\n\t"
+		     "mov %2, %%rsp\n\t"
+		     "lea 1f(%%rip), %0\n\t"
+		     "outb %%al, $0x10\n"
+		     "1: nop\n\t"
+		     "mov %1, %%rsp"
+		     : "=&r"(here), "=&r"(rsp) : "r"(READ(frame_top)), "a"(0)
+		     : "memory");
+	G_EQ(READ(nmis), 2);
+	G_EQ(returns[0], here);
+	G_EQ(returns[1], here);
+}
+
+TEST(interrupted_iret)
+{
+	struct guest *g = guest_new(0);
+	struct vcpu *v = guest_vcpu(g, g_interrupted_iret, 0);
+	uint64_t low = guest_page(g), high = guest_page(g);
+	uint8_t copy[PAGE], *p = guest_hva(g, high);
+
+	ASSERT_EQ(low + PAGE, high);
+	/* SS, RSP, flags and CS above, RIP and the handler's frame below. */
+	guest_var(g, frame_top) = high + 32;
+	run_past_in(v);
+	ASSERT_EQ(0, ioctl(v->fd, KVM_NMI));
+	ASSERT_EQ(1, run_past_in(v).a);
+	ASSERT_EQ(0, ioctl(v->fd, KVM_NMI));
+	memcpy(copy, p, PAGE);
+	ASSERT_EQ(0, madvise(p, PAGE, MADV_DONTNEED));
+	memcpy(p, copy, PAGE);
+	ASSERT_EQ(UCALL_DONE, run_past_in(v).kind);
+}
+
 TEST_HARNESS_MAIN

@@ -256,6 +256,24 @@ TEST(xcrs)
 	ASSERT_EQ(3, y.xcrs[0].value);
 }
 
+/* A vCPU without XSAVE has the XCR0 that all are born with, and can be given it. */
+TEST(xcrs_without_xsave)
+{
+	struct guest *g = guest_new(0);
+	struct vcpu *v = guest_vcpu_bare(g);
+	struct kvm_xcrs x;
+
+	if (!guest_cap(g, KVM_CAP_XCRS)) {
+		SKIP(return, "no KVM_CAP_XCRS");
+	}
+	ASSERT_EQ(0, ioctl(v->fd, KVM_GET_XCRS, &x));
+	ASSERT_EQ(1, x.xcrs[0].value);
+	ASSERT_EQ(0, ioctl(v->fd, KVM_SET_XCRS, &x));
+	x.xcrs[0].value = 3;
+	ASSERT_EQ(-1, ioctl(v->fd, KVM_SET_XCRS, &x));
+	ASSERT_EQ(EINVAL, errno);
+}
+
 static void g_debugregs(void)
 {
 	uint64_t dr0 = read_dr0(), dr3 = read_dr3();

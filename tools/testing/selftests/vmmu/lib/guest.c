@@ -52,6 +52,51 @@ uint64_t seed(void)
 	return value;
 }
 
+/* Is this machine itself interpreted by QEMU? */
+bool on_tcg(void)
+{
+	uint32_t r[4];
+
+	cpuid_count(0x40000000, 0, r);
+	return r[1] == 0x54474354 && r[2] == 0x43544743;	/* TCGTCGTCGTCG */
+}
+
+/* Is the device in-tree KVM with shadow paging? */
+bool on_kvm_shadow(void)
+{
+	static const char * const parameter[] = {
+		"/sys/module/kvm_amd/parameters/npt",
+		"/sys/module/kvm_intel/parameters/ept",
+	};
+	char value = 0;
+	int i, fd;
+
+	if (strcmp(device_path(), "/dev/kvm"))
+		return false;
+	for (i = 0; i < 2; i++) {
+		fd = open(parameter[i], O_RDONLY);
+		if (fd < 0)
+			continue;
+		if (read(fd, &value, 1) != 1)
+			value = 0;
+		close(fd);
+	}
+	return value == 'N';
+}
+
+/*
+ * A bit of CR0 for every guest that moves to or from control registers.
+ *
+ * QEMU 10 and 11 ask the CR0 intercept whether any of these instructions
+ * leaves the guest. In-tree KVM with npt=0 drops that intercept when the
+ * guest's CR0 is the processor's, so that it never sees CR3 or CR4; with CD it
+ * always keeps the intercept.
+ */
+uint64_t cr0_always(void)
+{
+	return on_tcg() && on_kvm_shadow() ? X86_CR0_CD : 0;
+}
+
 int guest_cap(struct guest *g, int cap)
 {
 	int value = ioctl(g->vm, KVM_CHECK_EXTENSION, cap);

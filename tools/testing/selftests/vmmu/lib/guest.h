@@ -119,6 +119,9 @@ void *guest_mem(struct guest *g, uint64_t gpa, size_t size, enum backing b);
 uint64_t guest_page(struct guest *g);
 void *guest_hva(struct guest *g, uint64_t gpa);
 uint64_t seed(void);
+bool on_tcg(void);
+bool on_kvm_shadow(void);
+uint64_t cr0_always(void);
 
 /* The guest's copy of a global variable. */
 #define guest_var(g, var)						\
@@ -140,6 +143,7 @@ void vcpu_set_cpuid(struct vcpu *v);
 
 /* run.c */
 int vcpu_enter(struct vcpu *v);
+struct ucall vcpu_ucall(struct vcpu *v);
 struct ucall vcpu_run_ucall(struct vcpu *v);
 const char *exit_name(uint32_t reason);
 void vcpu_dump(struct vcpu *v);

@@ -183,7 +183,7 @@ void vcpu_long(struct vcpu *v, void *fn, uint64_t arg)
 	s.idt.base = GUEST_IDT;
 	s.idt.limit = 256 * 16 - 1;
 	s.cr0 = X86_CR0_PE | X86_CR0_MP | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP |
-		X86_CR0_PG;
+		X86_CR0_PG | cr0_always();
 	s.cr3 = g->pml4;
 	s.cr4 = X86_CR4_PAE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT;
 	s.efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NX;

@@ -85,15 +85,33 @@ static void report_failure(struct vcpu *v, const struct ucall *u)
 }
 
 /**
- * vcpu_run_ucall() - run until the guest reports or leaves otherwise
+ * vcpu_ucall() - what the guest says by the exit that it has just made
  *
- * A guest that reports a failure ends the test. Signals do not end the run.
+ * A guest that reports a failure ends the test.
  */
-struct ucall vcpu_run_ucall(struct vcpu *v)
+struct ucall vcpu_ucall(struct vcpu *v)
 {
 	struct kvm_run *run = v->run;
 	struct ucall u = { 0 };
 	struct kvm_regs r;
+
+	if (run->exit_reason != KVM_EXIT_IO || run->io.port < UCALL_SYNC ||
+	    run->io.port > UCALL_TRAP || run->io.direction != KVM_EXIT_IO_OUT)
+		return u;
+	r = vcpu_regs(v);
+	u = (struct ucall) { run->io.port, r.rdi, r.rsi, r.rbx, r.rcx };
+	if (u.kind == UCALL_FAIL || u.kind == UCALL_TRAP)
+		report_failure(v, &u);
+	return u;
+}
+
+/**
+ * vcpu_run_ucall() - run until the guest reports or leaves otherwise
+ *
+ * Signals do not end the run.
+ */
+struct ucall vcpu_run_ucall(struct vcpu *v)
+{
 	int error;
 
 	do {
@@ -103,14 +121,7 @@ struct ucall vcpu_run_ucall(struct vcpu *v)
 		vcpu_dump(v);
 		DIE("KVM_RUN of vCPU %d: %s", v->id, strerror(-error));
 	}
-	if (run->exit_reason != KVM_EXIT_IO || run->io.port < UCALL_SYNC ||
-	    run->io.port > UCALL_TRAP || run->io.direction != KVM_EXIT_IO_OUT)
-		return u;
-	r = vcpu_regs(v);
-	u = (struct ucall) { run->io.port, r.rdi, r.rsi, r.rbx, r.rcx };
-	if (u.kind == UCALL_FAIL || u.kind == UCALL_TRAP)
-		report_failure(v, &u);
-	return u;
+	return vcpu_ucall(v);
 }
 
 struct ucall __run_sync(struct vcpu *v, const char *file, int line)
