@@ -11,124 +11,13 @@
  *
  *	VMMU_DEVICE=/dev/kvm bench [ROW...]
  */
-#include <err.h>
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 
-#include "guest.h"
+#include "bench.h"
 
 #define TRACING		"/sys/kernel/tracing"
-#define SLOT		1
-#define SIZE		(32 * MB)
-#define PAGES		(SIZE / PAGE)
-#define MMIO_GPA	(2 * GB)
-#define PORT_USER	0x80
-#define PORT_EVENTFD	0x81
-#define OPS		2000
-
-/* What a row works on. */
-struct bench {
-	struct guest *g;
-	struct vcpu *v;
-	void *mem;
-	bool has_slot;
-};
-
-struct row {
-	const char *name;
-	const char *what;
-	unsigned long n;	/* operations of one measurement */
-	enum backing backing;	/* of the test memory, when it has any */
-	uint32_t flags;		/* of its slot */
-	/* Before each measurement, not counted. */
-	void (*prepare)(struct bench *b);
-	/* One of the two: in the guest, or in the host (which may run the guest). */
-	void (*guest)(unsigned long n);
-	void (*host)(struct bench *b, unsigned long n);
-};
-
-static const struct row rows[];
-
-/* ---- the guest ---- */
-
-static void g_touch_forwards(unsigned long n)
-{
-	unsigned long i;
-
-	for (i = 0; i < n; i++)
-		write8((uint8_t *)GUEST_TEST + i * PAGE, 1);
-}
-
-static void g_touch_backwards(unsigned long n)
-{
-	while (n--)
-		write8((uint8_t *)GUEST_TEST + n * PAGE, 1);
-}
-
-static void g_cpuid(unsigned long n)
-{
-	uint32_t regs[4];
-
-	while (n--)
-		cpuid_count(0, 0, regs);
-}
-
-static void g_out_user(unsigned long n)
-{
-	while (n--)
-		outb(PORT_USER, 0);
-}
-
-static void g_out_eventfd(unsigned long n)
-{
-	while (n--)
-		outb(PORT_EVENTFD, 0);
-}
-
-static void g_mmio_user(unsigned long n)
-{
-	while (n--)
-		read32((void *)MMIO_GPA);
-}
-
-/* An unknown call: the cheapest answer that a hypervisor can give. */
-static void g_hypercall(unsigned long n)
-{
-	uint64_t rax;
-	uint32_t regs[4];
-	bool amd;
-
-	cpuid_count(0, 0, regs);
-	amd = regs[2] == 0x444d4163;	/* "cAMD" */
-	while (n--) {
-		rax = 1000;
-		if (amd)
-			asm volatile("vmmcall" : "+a"(rax) : : "memory");
-		else
-			asm volatile("vmcall" : "+a"(rax) : : "memory");
-	}
-}
-
-static void g_cr0_wp(unsigned long n)
-{
-	uint64_t cr0 = read_cr0();
-
-	while (n--)
-		write_cr0(cr0 ^= X86_CR0_WP);
-}
-
-static void g_cr4_pge(unsigned long n)
-{
-	uint64_t cr4 = read_cr4();
-
-	while (n--)
-		write_cr4(cr4 ^= X86_CR4_PGE);
-}
-
-static void g_empty(unsigned long n)
-{
-}
 
 /* Per measurement: a sync when ready, the work, a sync with its ticks. */
 static void g_main(uint64_t row)
@@ -145,10 +34,8 @@ static void g_main(uint64_t row)
 	}
 }
 
-/* ---- the host ---- */
-
 /* Run to the guest's next sync; exits for the rows' own sake are answered by going on. */
-static uint64_t run_to_sync(struct vcpu *v)
+uint64_t run_to_sync(struct vcpu *v)
 {
 	struct kvm_run *run = v->run;
 
@@ -170,179 +57,6 @@ static uint64_t run_to_sync(struct vcpu *v)
 		return vcpu_regs(v).rdi;
 	}
 }
-
-/* @size 0 deletes it, if it is there. */
-static void set_slot(struct bench *b, uint32_t flags, size_t size)
-{
-	if (!size && !b->has_slot)
-		return;
-	b->has_slot = size;
-	if (guest_slot(b->g, SLOT, flags, GUEST_TEST, size, b->mem))
-		err(1, "KVM_SET_USER_MEMORY_REGION");
-}
-
-/* The guest has touched all of its test memory. */
-static void touch_all(struct bench *b)
-{
-	run_to_sync(b->v);
-	run_to_sync(b->v);
-}
-
-static void get_log(struct bench *b)
-{
-	static uint64_t bitmap[PAGES / 64];
-	struct kvm_dirty_log log = { .slot = SLOT, .dirty_bitmap = bitmap };
-
-	if (ioctl(b->g->vm, KVM_GET_DIRTY_LOG, &log))
-		err(1, "KVM_GET_DIRTY_LOG");
-}
-
-/* Nothing mapped in the guest, everything in the host. */
-static void fresh_slot(struct bench *b)
-{
-	set_slot(b, 0, 0);
-	memset(b->mem, 1, SIZE);
-	set_slot(b, 0, SIZE);
-}
-
-static void fresh_host(struct bench *b)
-{
-	set_slot(b, 0, 0);
-	if (madvise(b->mem, SIZE, MADV_DONTNEED))
-		err(1, "MADV_DONTNEED");
-	set_slot(b, 0, SIZE);
-}
-
-/* Mapped small and logged, and the log just read. */
-static void logged_clean(struct bench *b)
-{
-	set_slot(b, 0, 0);
-	memset(b->mem, 1, SIZE);
-	set_slot(b, KVM_MEM_LOG_DIRTY_PAGES, SIZE);
-	touch_all(b);
-	get_log(b);
-}
-
-static void logged_dirty(struct bench *b)
-{
-	logged_clean(b);
-	touch_all(b);
-}
-
-static void mapped(struct bench *b)
-{
-	set_slot(b, 0, SIZE);
-	memset(b->mem, 1, SIZE);
-	touch_all(b);
-}
-
-static void no_slot(struct bench *b)
-{
-	set_slot(b, 0, 0);
-}
-
-static void h_log_on(struct bench *b, unsigned long n)
-{
-	set_slot(b, KVM_MEM_LOG_DIRTY_PAGES, SIZE);
-}
-
-static void h_log_get(struct bench *b, unsigned long n)
-{
-	get_log(b);
-}
-
-static void h_dontneed_all(struct bench *b, unsigned long n)
-{
-	if (madvise(b->mem, SIZE, MADV_DONTNEED))
-		err(1, "MADV_DONTNEED");
-}
-
-static void h_dontneed_one(struct bench *b, unsigned long n)
-{
-	while (n--)
-		if (madvise((char *)b->mem + n * 16 * PAGE, PAGE, MADV_DONTNEED))
-			err(1, "MADV_DONTNEED");
-}
-
-static void h_slot_add(struct bench *b, unsigned long n)
-{
-	set_slot(b, 0, SIZE);
-}
-
-static void h_slot_delete(struct bench *b, unsigned long n)
-{
-	set_slot(b, 0, 0);
-}
-
-static void h_vm(struct bench *b, unsigned long n)
-{
-	int vm;
-
-	while (n--) {
-		vm = ioctl(b->g->dev, KVM_CREATE_VM, 0);
-		if (vm < 0)
-			err(1, "KVM_CREATE_VM");
-		close(vm);
-	}
-}
-
-static void h_vm_vcpu(struct bench *b, unsigned long n)
-{
-	int vm, vcpu;
-
-	while (n--) {
-		vm = ioctl(b->g->dev, KVM_CREATE_VM, 0);
-		vcpu = vm < 0 ? -1 : ioctl(vm, KVM_CREATE_VCPU, 0);
-		if (vcpu < 0)
-			err(1, "KVM_CREATE_VCPU");
-		close(vcpu);
-		close(vm);
-	}
-}
-
-/* ---- the table ---- */
-
-#define MEM(b)	.backing = b
-#define LOG	KVM_MEM_LOG_DIRTY_PAGES
-
-static const struct row rows[] = {
-	{ "touch-populated", "first touch, 4K, populated, forwards", PAGES, MEM(MEM_SMALL),
-	  .prepare = fresh_slot, .guest = g_touch_forwards },
-	{ "touch-backwards", "first touch, 4K, populated, backwards", PAGES, MEM(MEM_SMALL),
-	  .prepare = fresh_slot, .guest = g_touch_backwards },
-	{ "touch-unpopulated", "first touch, 4K, not populated", PAGES, MEM(MEM_SMALL),
-	  .prepare = fresh_host, .guest = g_touch_forwards },
-	{ "touch-thp", "first touch over THP, per 4K", PAGES, MEM(MEM_THP),
-	  .prepare = fresh_slot, .guest = g_touch_forwards },
-	{ "redirty", "re-dirty after the log was read", PAGES, MEM(MEM_SMALL),
-	  .prepare = logged_clean, .guest = g_touch_forwards },
-	{ "log-on-4k", "enable logging, per page of 4K mappings", PAGES, MEM(MEM_SMALL),
-	  .prepare = mapped, .host = h_log_on },
-	{ "log-on-2m", "enable logging, per page of 2M mappings", PAGES, MEM(MEM_THP),
-	  .prepare = mapped, .host = h_log_on },
-	{ "log-get-dirty", "GET_DIRTY_LOG, all dirty, per page", PAGES, MEM(MEM_SMALL),
-	  .prepare = logged_dirty, .host = h_log_get },
-	{ "log-get-clean", "GET_DIRTY_LOG, none dirty, per page", PAGES, MEM(MEM_SMALL),
-	  .prepare = logged_clean, .host = h_log_get },
-	{ "dontneed", "MADV_DONTNEED of 32 MiB, per page", PAGES, MEM(MEM_SMALL),
-	  .prepare = mapped, .host = h_dontneed_all },
-	{ "dontneed-one", "MADV_DONTNEED of one page", 256, MEM(MEM_SMALL),
-	  .prepare = mapped, .host = h_dontneed_one },
-	{ "slot-add", "add a slot", 1, MEM(MEM_SMALL), .prepare = no_slot, .host = h_slot_add },
-	{ "slot-delete", "delete a slot of 8192 mapped pages", 1, MEM(MEM_SMALL),
-	  .prepare = mapped, .host = h_slot_delete },
-	{ "vm", "VM create and destroy", 20, .host = h_vm },
-	{ "vm-vcpu", "VM and vCPU create and destroy", 20, .host = h_vm_vcpu },
-	{ "out-user", "port OUT to user space and back", OPS, .guest = g_out_user },
-	{ "out-eventfd", "port OUT, ioeventfd", OPS, .guest = g_out_eventfd },
-	{ "mmio-user", "MMIO read to user space and back", OPS, .guest = g_mmio_user },
-	{ "cpuid", "CPUID exit", OPS, .guest = g_cpuid },
-	{ "hypercall", "hypercall exit", OPS, .guest = g_hypercall },
-	{ "cr0-wp", "CR0.WP toggle", OPS, .guest = g_cr0_wp },
-	{ "cr4-pge", "CR4.PGE toggle", OPS, .guest = g_cr4_pge },
-	{ "empty", "nothing (the measurement itself)", 1, .guest = g_empty },
-	{ }
-};
 
 /* ---- events, counted by a trace instance of our own ---- */
 
@@ -400,7 +114,7 @@ static uint64_t measure(struct bench *b, const struct row *row)
 	}
 	start = guest_rdtsc();
 	row->host(b, row->n);
-	return guest_rdtsc() - start;
+	return row->figure ? row->figure(b) : guest_rdtsc() - start;
 }
 
 /* In thousandths per operation: this program uses no floating point, being also the guest. */
@@ -443,6 +157,8 @@ static void bench_row(unsigned int i)
 	if (row->prepare)
 		b.mem = mem_alloc(SIZE, row->backing);
 	ioeventfd(b.g);
+	if (row->setup)
+		row->setup(&b);
 	b.v = guest_vcpu(b.g, g_main, i);
 	measure(&b, row);	/* warm */
 	ticks = measure(&b, row) * 10 / row->n;

@@ -49,14 +49,15 @@ lock() {
 }
 
 # seat: wait for one of as many seats as the machine has CPUs and keep it till this shell ends. An emulated
-# host that has to share a CPU runs into its time-out instead of finishing later.
+# host that has to share a CPU runs into its time-out instead of finishing later. SEAT is the descriptor: a
+# child that may outlive this shell closes it, or it keeps the seat taken.
 seat() {
 	local fd i told=
 	mkdir -p "$CACHE/lock"
 	while :; do
 		for ((i = 0; i < $(nproc); i++)); do
 			exec {fd}>"$CACHE/lock/seat-$i"
-			flock -n "$fd" && return 0
+			flock -n "$fd" && SEAT=$fd && return 0
 			exec {fd}>&-
 		done
 		[ -n "$told" ] || say "waiting for a free CPU to emulate a host on"

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What vmmu-boot-cost said on the kernel's KVM, and after the line `vmmu` on vmmu, to one table in Markdown.
+# Exit codes are AMD-V's: APM vol. 2, appendix C.
+
+function hex(s,    n, i) {
+	for (i = 3; i <= length(s); i++)
+		n = n * 16 + index("0123456789abcdef", substr(s, i, 1)) - 1
+	return n
+}
+
+function row(what, id) {
+	printf "| %s | %d | %d | %s |\n", what, count[1, id], count[2, id], \
+		(count[1, id] ? sprintf("%.2f", count[2, id] / count[1, id]) : "-")
+}
+
+function both(id) { return count[1, id] + count[2, id] }
+
+BEGIN {
+	n = split("0x00 CR0 read|0x10 CR0 write|0x14 CR4 write|0x18 CR8 write|0x27 DR7 read|0x37 DR7 write|" \
+		  "0x41 #DB|0x46 #UD|0x60 host interrupt|0x64 interrupt window|0x65 CR0 write, selective|" \
+		  "0x6e RDTSC|0x72 CPUID|0x73 RSM|0x74 IRET|0x77 PAUSE|0x78 HLT|0x79 INVLPG|0x7b port I/O|0x7c MSR|" \
+		  "0x7f shutdown|0x81 VMMCALL|0x89 WBINVD|0x8d XSETBV|0x400 nested page fault", known, "|")
+	for (i = 1; i <= n; i++) {
+		code = known[i]
+		sub(/ .*/, "", code)
+		sub(/[^ ]* /, "", known[i])
+		name["exit-" hex(code)] = known[i]
+	}
+	n = 0
+	device = 1
+}
+
+/^vmmu$/ { device = 2 }
+
+/^exit-/ {
+	count[device, $1] = $2
+	count[device, "exits"] += $2
+	if (!($1 in seen)) {
+		seen[$1] = 1
+		kind[++n] = $1
+	}
+}
+
+END {
+	print "| exits in a whole boot | KVM | vmmu | ratio |"
+	print "| --- | ---: | ---: | ---: |"
+	row("all in all", "exits")
+	# The most frequent first; there are few.
+	for (i = 1; i <= n; i++) {
+		best = i
+		for (k = i + 1; k <= n; k++)
+			if (both(kind[k]) > both(kind[best]))
+				best = k
+		id = kind[best]
+		kind[best] = kind[i]
+		row((id in name ? name[id] : "code " substr(id, 6)), id)
+	}
+}
