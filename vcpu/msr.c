@@ -92,7 +92,7 @@ int vmmu_set_msr(struct vmmu_vcpu *vcpu, u32 index, u64 val, bool host)
 		return 1;
 	if ((val & m->reserved) || (m->legal && !m->legal(vcpu, index, val, host)))
 		return 1;
-	r = vmmu_cpu->set_msr(vcpu, index, val, host);
+	r = vmmu_cpu->set_msr(vcpu, index, val);
 	if (r && r != -ENOENT)
 		return r;
 	/* Fields mirror what the back end keeps. */
@@ -131,7 +131,7 @@ void vmmu_msrs_reset(struct vmmu_vcpu *vcpu, bool init)
 	if (init)
 		return;
 	m->pat = PAT_RESET;
-	vmmu_cpu->set_msr(vcpu, MSR_IA32_CR_PAT, PAT_RESET, true);
+	vmmu_cpu->set_msr(vcpu, MSR_IA32_CR_PAT, PAT_RESET);
 	m->misc_enable = MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL | MSR_IA32_MISC_ENABLE_BTS_UNAVAIL;
 	m->misc_features_enables = 0;
 	m->xss = 0;

@@ -75,12 +75,11 @@ void svm_msrpm_teardown(void)
 	svm_host.msrpm_all = NULL;
 }
 
-/* The VMCB field behind @index, or NULL; @address: it holds a linear address. */
-static u64 *vmcb_msr(struct vmmu_vcpu *vcpu, u32 index, bool *address)
+/* The VMCB field behind @index, or NULL. */
+static u64 *vmcb_msr(struct vmmu_vcpu *vcpu, u32 index)
 {
 	struct vmcb_save_area *s = svm_save(vcpu);
 
-	*address = false;
 	switch (index) {
 	case MSR_STAR:
 		return &s->star;
@@ -88,10 +87,6 @@ static u64 *vmcb_msr(struct vmmu_vcpu *vcpu, u32 index, bool *address)
 		return &s->sfmask;
 	case MSR_IA32_SYSENTER_CS:
 		return &s->sysenter_cs;
-	}
-
-	*address = true;
-	switch (index) {
 	case MSR_LSTAR:
 		return &s->lstar;
 	case MSR_CSTAR:
@@ -113,8 +108,7 @@ static u64 *vmcb_msr(struct vmmu_vcpu *vcpu, u32 index, bool *address)
 int svm_get_msr(struct vmmu_vcpu *vcpu, u32 index, u64 *val)
 {
 	struct vmcb_save_area *s = svm_save(vcpu);
-	bool address;
-	u64 *field = vmcb_msr(vcpu, index, &address);
+	u64 *field = vmcb_msr(vcpu, index);
 
 	if (field) {
 		*val = *field;
@@ -123,9 +117,6 @@ int svm_get_msr(struct vmmu_vcpu *vcpu, u32 index, u64 *val)
 	switch (index) {
 	case MSR_IA32_CR_PAT:
 		*val = s->g_pat;
-		return 0;
-	case MSR_TSC_AUX:
-		*val = vcpu->msrs.tsc_aux;
 		return 0;
 	case MSR_IA32_DEBUGCTLMSR:
 		*val = s->dbgctl;
@@ -150,28 +141,6 @@ int svm_get_msr(struct vmmu_vcpu *vcpu, u32 index, u64 *val)
 	}
 }
 
-static bool pat_valid(u64 pat)
-{
-	int i;
-
-	/* Types 0, 1, 4, 5, 6, 7: APM vol. 2, 7.8.1. */
-	for (i = 0; i < 8; i++, pat >>= 8)
-		if ((pat & 0xff) > 7 || (pat & 0xfe) == 2)
-			return false;
-	return true;
-}
-
-/* The processor applies it under nested paging only; on shadow tables it is kept. */
-static int set_pat(struct vmmu_vcpu *vcpu, u64 val)
-{
-	if (!pat_valid(val))
-		return 1;
-	svm_save(vcpu)->g_pat = val;
-	vcpu->msrs.pat = val;
-	svm_dirty(vcpu, SVM_CLEAN_NPT);
-	return 0;
-}
-
 /* Without LBR virtualization the value is kept and does nothing. */
 static int set_debugctl(struct vmmu_vcpu *vcpu, u64 val)
 {
@@ -188,33 +157,19 @@ static int set_debugctl(struct vmmu_vcpu *vcpu, u64 val)
 	return 0;
 }
 
-static bool canonical(struct vmmu_vcpu *vcpu, u64 val, bool host)
+int svm_set_msr(struct vmmu_vcpu *vcpu, u32 index, u64 val)
 {
-	bool wide = (svm_get_cr4(vcpu) & X86_CR4_LA57) ||
-		    (host && (svm_host.cr4_bits & X86_CR4_LA57));
-	int shift = 64 - (wide ? 57 : 48);
-
-	return (u64)((s64)(val << shift) >> shift) == val;
-}
-
-int svm_set_msr(struct vmmu_vcpu *vcpu, u32 index, u64 val, bool host)
-{
-	bool address;
-	u64 *field = vmcb_msr(vcpu, index, &address);
+	u64 *field = vmcb_msr(vcpu, index);
 
 	if (field) {
-		if (address && !canonical(vcpu, val, host))
-			return 1;
 		*field = val;
 		return 0;
 	}
 	switch (index) {
 	case MSR_IA32_CR_PAT:
-		return set_pat(vcpu, val);
-	case MSR_TSC_AUX:
-		if (val >> 32)
-			return 1;
-		vcpu->msrs.tsc_aux = val;
+		/* Applied under nested paging only; on shadow tables it is kept. */
+		svm_save(vcpu)->g_pat = val;
+		svm_dirty(vcpu, SVM_CLEAN_NPT);
 		return 0;
 	case MSR_IA32_DEBUGCTLMSR:
 		return set_debugctl(vcpu, val);

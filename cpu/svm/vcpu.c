@@ -15,8 +15,6 @@
 #include <asm/msr.h>
 #include "vmcb.h"
 
-#define PAT_RESET	0x0007040600070406ULL
-
 /* PAUSE exits after so many in a row, closer together than the threshold in cycles. */
 #define PAUSE_COUNT	3000
 #define PAUSE_THRESHOLD	128
@@ -51,7 +49,7 @@ void svm_vcpu_init_vmcb(struct vmmu_vcpu *vcpu)
 		c->pause_filter_thresh = PAUSE_THRESHOLD;
 	svm->vmcb->save.efer = EFER_SVME;
 	svm->vmcb->save.cr3 = svm->root;	/* 0 under nested paging */
-	svm->vmcb->save.g_pat = PAT_RESET;
+	svm->vmcb->save.g_pat = vcpu->msrs.pat;
 	svm->asid_generation = 0;
 	svm_update_intercepts(vcpu);
 }
@@ -146,8 +144,6 @@ void svm_vcpu_reset(struct vmmu_vcpu *vcpu, bool init)
 		s->sysenter_cs = 0;
 		s->sysenter_esp = 0;
 		s->sysenter_eip = 0;
-		s->g_pat = PAT_RESET;
-		vcpu->msrs.pat = PAT_RESET;
 		s->dbgctl = 0;
 		svm->vmcb->control.virt_ext = 0;
 	}

@@ -283,7 +283,7 @@ int svm_msrpm_setup(void);
 void svm_msrpm_teardown(void);
 int svm_msrpm_bit(u32 index);
 int svm_get_msr(struct vmmu_vcpu *vcpu, u32 index, u64 *val);
-int svm_set_msr(struct vmmu_vcpu *vcpu, u32 index, u64 val, bool host);
+int svm_set_msr(struct vmmu_vcpu *vcpu, u32 index, u64 val);
 
 /* intercept.c */
 struct svm_wants;

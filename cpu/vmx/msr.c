@@ -80,14 +80,13 @@ void vmx_msr_lists_init(struct vmx_msr_area *area)
 }
 
 /*
- * Where @index is kept, or NULL; @address: it holds a linear address; @part: of the
- * state that it belongs to (enum vmx_part), 0: none, hardware keeps the list up to date.
+ * Where @index is kept, or NULL; @part: of the state that it belongs to (enum
+ * vmx_part), 0: none, hardware keeps the list up to date.
  */
-static u64 *kept(struct vmx_vcpu *vmx, u32 index, bool *address, u32 *part)
+static u64 *kept(struct vmx_vcpu *vmx, u32 index, u32 *part)
 {
 	int i;
 
-	*address = index != MSR_STAR && index != MSR_SYSCALL_MASK;
 	*part = 0;
 	for (i = 0; i < VMX_NR_LISTED; i++)
 		if (listed[i] == index)
@@ -112,9 +111,8 @@ static u64 *kept(struct vmx_vcpu *vmx, u32 index, bool *address, u32 *part)
 int vmx_get_msr(struct vmmu_vcpu *vcpu, u32 index, u64 *val)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
-	bool address;
 	u32 part;
-	u64 *field = kept(vmx, index, &address, &part);
+	u64 *field = kept(vmx, index, &part);
 
 	if (field) {
 		vmx_need(vcpu, part);
@@ -129,9 +127,6 @@ int vmx_get_msr(struct vmmu_vcpu *vcpu, u32 index, u64 *val)
 	case MSR_IA32_CR_PAT:
 		*val = vmx->pat;
 		return 0;
-	case MSR_TSC_AUX:
-		*val = vcpu->msrs.tsc_aux;
-		return 0;
 	case MSR_IA32_DEBUGCTLMSR:
 		*val = 0;
 		return 0;
@@ -140,40 +135,13 @@ int vmx_get_msr(struct vmmu_vcpu *vcpu, u32 index, u64 *val)
 	}
 }
 
-static int set_pat(struct vmmu_vcpu *vcpu, u64 val)
-{
-	u64 pat = val;
-	int i;
-
-	/* Types 0, 1, 4, 5, 6, 7: SDM 12.12.2. */
-	for (i = 0; i < 8; i++, pat >>= 8)
-		if ((pat & 0xff) > 7 || (pat & 0xfe) == 2)
-			return 1;
-	vmx_change(vcpu, VMX_CR);
-	to_vmx(vcpu)->pat = val;
-	vcpu->msrs.pat = val;
-	return 0;
-}
-
-static bool canonical(struct vmmu_vcpu *vcpu, u64 val, bool host)
-{
-	bool wide = (vmx_get_cr4(vcpu) & X86_CR4_LA57) ||
-		    (host && (vmx_host.cr4_fixed1 & X86_CR4_LA57));
-	int shift = 64 - (wide ? 57 : 48);
-
-	return (u64)((s64)(val << shift) >> shift) == val;
-}
-
-int vmx_set_msr(struct vmmu_vcpu *vcpu, u32 index, u64 val, bool host)
+int vmx_set_msr(struct vmmu_vcpu *vcpu, u32 index, u64 val)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
-	bool address;
 	u32 part;
-	u64 *field = kept(vmx, index, &address, &part);
+	u64 *field = kept(vmx, index, &part);
 
 	if (field) {
-		if (address && !canonical(vcpu, val, host))
-			return 1;
 		vmx_change(vcpu, part);
 		*field = val;
 		return 0;
@@ -184,11 +152,8 @@ int vmx_set_msr(struct vmmu_vcpu *vcpu, u32 index, u64 val, bool host)
 		vmx->sysenter_cs = val;
 		return 0;
 	case MSR_IA32_CR_PAT:
-		return set_pat(vcpu, val);
-	case MSR_TSC_AUX:
-		if (val >> 32)
-			return 1;
-		vcpu->msrs.tsc_aux = val;
+		vmx_change(vcpu, VMX_CR);
+		vmx->pat = val;
 		return 0;
 	case MSR_IA32_DEBUGCTLMSR:
 		/* No last-branch records are offered, and no branch stepping. */

@@ -14,8 +14,6 @@
 #include <asm/msr.h>
 #include "vmcs.h"
 
-#define PAT_RESET	0x0007040600070406ULL
-
 int vmx_vm_create(struct vmmu_vm *vm)
 {
 	vm->hw = NULL;	/* everything of VT-x's is per vCPU or per machine */
@@ -49,7 +47,6 @@ int vmx_vcpu_create(struct vmmu_vcpu *vcpu)
 	vmx_replace(vmx, VMX_ALL);
 	vmx->reason = VMX_REASON_NONE;
 	vmx->tsc_offset = vcpu->clock.tsc_offset;
-	vmx->pat = PAT_RESET;
 	vmx->dr7 = DR7_FIXED_1;
 	vmx->rflags = X86_EFLAGS_FIXED;
 	vmx_msr_lists_init(vmx->msrs);
@@ -108,8 +105,6 @@ void vmx_vcpu_reset(struct vmmu_vcpu *vcpu, bool init)
 		vmx->sysenter_cs = 0;
 		vmx->sysenter_esp = 0;
 		vmx->sysenter_eip = 0;
-		vmx->pat = PAT_RESET;
-		vcpu->msrs.pat = PAT_RESET;
 	}
 	reset_segments(vmx);
 	vmx->rflags = X86_EFLAGS_FIXED;

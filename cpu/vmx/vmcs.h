@@ -373,6 +373,6 @@ int vmx_msr_setup(void);
 void vmx_msr_teardown(void);
 void vmx_msr_lists_init(struct vmx_msr_area *area);
 int vmx_get_msr(struct vmmu_vcpu *vcpu, u32 index, u64 *val);
-int vmx_set_msr(struct vmmu_vcpu *vcpu, u32 index, u64 val, bool host);
+int vmx_set_msr(struct vmmu_vcpu *vcpu, u32 index, u64 val);
 
 #endif

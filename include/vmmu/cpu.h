@@ -145,11 +145,11 @@ struct vmmu_cpu_ops {
 	/* Exceptions and events to intercept changed (guest debugging): recompute. */
 	void (*update_intercepts)(struct vmmu_vcpu *vcpu);
 
-	/* MSRs that live in the VMCB/VMCS or belong to the back end. 0; -ENOENT: not
-	 * ours, ask vcpu/msr.c's table; 1: #GP.
+	/* MSRs that live in the VMCB/VMCS or belong to the back end, after the checks of
+	 * vcpu/msr.c's table. 0; -ENOENT: not ours, the table's handler has it; 1: #GP.
 	 */
 	int (*get_msr)(struct vmmu_vcpu *vcpu, u32 index, u64 *val);
-	int (*set_msr)(struct vmmu_vcpu *vcpu, u32 index, u64 val, bool host);
+	int (*set_msr)(struct vmmu_vcpu *vcpu, u32 index, u64 val);
 	/* vCPU CPUID was set: adjust intercepts to what the guest may see. */
 	void (*after_set_cpuid)(struct vmmu_vcpu *vcpu);
 	void (*set_tsc_offset)(struct vmmu_vcpu *vcpu, u64 offset);
