@@ -29,8 +29,6 @@ bool svm_dr_enter(struct vmmu_vcpu *vcpu)
 	struct vmmu_debug *d = &vcpu->dbg;
 	u64 dr6 = d->loaded ? d->dr6 : DR6_RESERVED;
 
-	to_svm(vcpu)->dr_entered = d->loaded;
-
 	if (s->dr6 != dr6) {
 		s->dr6 = dr6;
 		svm_dirty(vcpu, SVM_CLEAN_DR);
@@ -47,41 +45,51 @@ bool svm_dr_enter(struct vmmu_vcpu *vcpu)
 	return true;
 }
 
+/* The next access exits again. */
+static void withdraw(struct vmmu_vcpu *vcpu)
+{
+	vcpu->dbg.loaded = false;
+	svm_control(vcpu)->intercepts[INTERCEPT_DR] = ~0U;
+	svm_dirty(vcpu, SVM_CLEAN_INTERCEPTS);
+}
+
+/* The guest ran with the registers: hardware and the VMCB have its values. */
+static void take_back(struct vmmu_vcpu *vcpu)
+{
+	struct vmcb_save_area *s = svm_save(vcpu);
+	struct vmmu_debug *d = &vcpu->dbg;
+	int i;
+
+	get_debugreg(d->dr[0], 0);
+	get_debugreg(d->dr[1], 1);
+	get_debugreg(d->dr[2], 2);
+	get_debugreg(d->dr[3], 3);
+	d->dr6 = s->dr6;
+	d->dr7 = s->dr7;
+	for (i = 0; i < 4; i++)
+		d->eff_dr[i] = d->dr[i];
+	withdraw(vcpu);
+}
+
 /* Interrupts off, just after the exit. @hardware: what svm_dr_enter() said. */
 void svm_dr_leave(struct vmmu_vcpu *vcpu, bool hardware)
 {
 	if (vcpu->dbg.loaded)
-		svm_sync_dr(vcpu);
+		take_back(vcpu);
 	if (hardware)
 		set_debugreg(DR6_RESERVED, 6);
 	if (hw_breakpoint_active())
 		hw_breakpoint_restore();
 }
 
-/* Take the registers back from the guest; nothing when it has them not. */
+/*
+ * Outside of a turn vcpu->dbg is right: each exit takes the registers back. Those that
+ * were given away for a turn that has not begun are only withdrawn.
+ */
 void svm_sync_dr(struct vmmu_vcpu *vcpu)
 {
-	struct vmcb_save_area *s = svm_save(vcpu);
-	struct vmmu_debug *d = &vcpu->dbg;
-	int i;
-
-	if (!d->loaded)
-		return;
-	/* Given to the guest, but it has not run since: hardware has the host's. */
-	if (to_svm(vcpu)->dr_entered) {
-		get_debugreg(d->dr[0], 0);
-		get_debugreg(d->dr[1], 1);
-		get_debugreg(d->dr[2], 2);
-		get_debugreg(d->dr[3], 3);
-		d->dr6 = s->dr6;
-		d->dr7 = s->dr7;
-		for (i = 0; i < 4; i++)
-			d->eff_dr[i] = d->dr[i];
-	}
-	to_svm(vcpu)->dr_entered = false;
-	d->loaded = false;
-	svm_control(vcpu)->intercepts[INTERCEPT_DR] = ~0U;
-	svm_dirty(vcpu, SVM_CLEAN_INTERCEPTS);
+	if (vcpu->dbg.loaded)
+		withdraw(vcpu);
 }
 
 void svm_set_dr7(struct vmmu_vcpu *vcpu)

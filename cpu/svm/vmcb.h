@@ -111,7 +111,6 @@ struct svm_vcpu {
 	bool mce_hidden;	/* the VMCB has CR4.MCE, the guest has not set it */
 	bool cr4_checked;	/* the guest's CPUID hides CR4 bits that we have */
 	bool tpr_masked;	/* an interrupt waits for a lower TPR */
-	bool dr_entered;	/* the guest ran with vcpu->dbg.loaded: hardware has its registers */
 	bool error_seen;	/* the last exit was SVM_EXIT_ERR, taken for a #GP */
 
 	/* NMI blocking without vNMI; see event.c. */
