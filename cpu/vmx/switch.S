@@ -10,9 +10,9 @@
 #include <linux/linkage.h>
 #include <linux/objtool.h>
 #include <asm/asm.h>
-#include <asm/msr-index.h>
 #include <asm/nospec-branch.h>
 #include <asm/percpu.h>
+#include "../switch.h"
 
 /* struct vmx_switch; enter.c asserts these. */
 #define SW_REGS		0
@@ -22,47 +22,6 @@
 #define SW_LAUNCHED	32
 
 #define FIELD_HOST_RSP	0x6c14
-
-/* vcpu->regs[], in encoding order; RSP travels in the VMCS. */
-#define R_RAX	(0 * 8)
-#define R_RCX	(1 * 8)
-#define R_RDX	(2 * 8)
-#define R_RBX	(3 * 8)
-#define R_RBP	(5 * 8)
-#define R_RSI	(6 * 8)
-#define R_RDI	(7 * 8)
-#define R_R8	(8 * 8)
-#define R_R9	(9 * 8)
-#define R_R10	(10 * 8)
-#define R_R11	(11 * 8)
-#define R_R12	(12 * 8)
-#define R_R13	(13 * 8)
-#define R_R14	(14 * 8)
-#define R_R15	(15 * 8)
-
-/* VERW where the processor leaks its buffers to a guest (MDS, TAA, MMIO). */
-#ifndef VM_CLEAR_CPU_BUFFERS
-#define VM_CLEAR_CPU_BUFFERS CLEAR_CPU_BUFFERS
-#endif
-
-/*
- * Write SPEC_CTRL to \to unless it is \from already; clobbers rax, rcx, rdx. With the first
- * kind of IBRS it is the write that makes the guest's predictions harmless: \always.
- */
-.macro SWITCH_SPEC_CTRL to:req from:req always
-	mov	\to(%rdi), %rax
-	cmp	\from(%rdi), %rax
-.ifb \always
-	je	.Lspec_same_\@
-.else
-	ALTERNATIVE "je .Lspec_same_\@", "", \always
-.endif
-	mov	%rax, %rdx
-	shr	$32, %rdx
-	mov	$MSR_IA32_SPEC_CTRL, %ecx
-	wrmsr
-.Lspec_same_\@:
-.endm
 
 /* The kernel's name for "branch history must be cleared by a loop after an exit". */
 #if defined(X86_FEATURE_CLEAR_BHB_VMEXIT)
@@ -122,13 +81,7 @@ SYM_FUNC_END(clear_branch_history)
 
 /* void vmmu_vmx_switch(struct vmx_switch *args) */
 SYM_FUNC_START(vmmu_vmx_switch)
-	push	%rbp
-	push	%rbx
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
-	push	%rdi
+	PUSH_HOST_REGS
 
 	SWITCH_SPEC_CTRL SW_GUEST_SPEC SW_HOST_SPEC
 	mov	$FIELD_HOST_RSP, %eax
@@ -138,20 +91,7 @@ SYM_FUNC_START(vmmu_vmx_switch)
 	btl	$0, SW_LAUNCHED(%rdi)
 	mov	SW_REGS(%rdi), %rdi
 	mov	R_RAX(%rdi), %rax
-	mov	R_RCX(%rdi), %rcx
-	mov	R_RDX(%rdi), %rdx
-	mov	R_RBX(%rdi), %rbx
-	mov	R_RBP(%rdi), %rbp
-	mov	R_RSI(%rdi), %rsi
-	mov	R_R8(%rdi), %r8
-	mov	R_R9(%rdi), %r9
-	mov	R_R10(%rdi), %r10
-	mov	R_R11(%rdi), %r11
-	mov	R_R12(%rdi), %r12
-	mov	R_R13(%rdi), %r13
-	mov	R_R14(%rdi), %r14
-	mov	R_R15(%rdi), %r15
-	mov	R_RDI(%rdi), %rdi
+	LOAD_GUEST_REGS
 	VM_CLEAR_CPU_BUFFERS
 	jc	.Lresume
 	vmlaunch
@@ -169,53 +109,22 @@ SYM_INNER_LABEL_ALIGN(vmmu_vmx_exit, SYM_L_GLOBAL)
 	mov	8(%rsp), %rax
 	mov	SW_REGS(%rax), %rax
 	pop	R_RAX(%rax)
-	mov	%rcx, R_RCX(%rax)
-	mov	%rdx, R_RDX(%rax)
-	mov	%rbx, R_RBX(%rax)
-	mov	%rbp, R_RBP(%rax)
-	mov	%rsi, R_RSI(%rax)
-	mov	%rdi, R_RDI(%rax)
-	mov	%r8, R_R8(%rax)
-	mov	%r9, R_R9(%rax)
-	mov	%r10, R_R10(%rax)
-	mov	%r11, R_R11(%rax)
-	mov	%r12, R_R12(%rax)
-	mov	%r13, R_R13(%rax)
-	mov	%r14, R_R14(%rax)
-	mov	%r15, R_R15(%rax)
+	SAVE_GUEST_REGS
 
 .Lhost:
-	/* No guest value is left for a mispredicted path to work with. */
-	xor	%ecx, %ecx
-	xor	%edx, %edx
-	xor	%ebx, %ebx
-	xor	%ebp, %ebp
-	xor	%esi, %esi
-	xor	%r8d, %r8d
-	xor	%r9d, %r9d
-	xor	%r10d, %r10d
-	xor	%r11d, %r11d
-	xor	%r12d, %r12d
-	xor	%r13d, %r13d
-	xor	%r14d, %r14d
-	xor	%r15d, %r15d
+	CLEAR_GUEST_REGS
 
 	/* Before the first RET. */
 	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, \
 			   X86_FEATURE_RSB_VMEXIT_LITE
 	mov	(%rsp), %rdi
+	/* With the first kind of IBRS the write itself makes the guest's predictions harmless. */
 	SWITCH_SPEC_CTRL SW_HOST_SPEC SW_GUEST_SPEC X86_FEATURE_KERNEL_IBRS
 #ifdef CLEAR_BHB_FEATURE
 	ALTERNATIVE "", "call clear_branch_history", CLEAR_BHB_FEATURE
 #endif
 
-	pop	%rdi
-	pop	%r15
-	pop	%r14
-	pop	%r13
-	pop	%r12
-	pop	%rbx
-	pop	%rbp
+	POP_HOST_REGS
 	RET
 
 .Lrefused:
