@@ -18,7 +18,7 @@
 #include <linux/reboot.h>
 #include <linux/smp.h>
 #include <linux/syscore_ops.h>
-#include "vmmu/cpu.h"
+#include "host.h"
 
 const struct vmmu_cpu_ops *vmmu_cpu;
 struct vmmu_cpu_caps vmmu_cpu_caps;
@@ -62,6 +62,8 @@ static int enable_here(void)
 		err = vmmu_cpu->enable();
 	if (err)
 		complain(vmmu_cpu, err);
+	else
+		vmmu_host_enable();
 	local_irq_restore(flags);
 	return err;
 }

@@ -25,9 +25,9 @@ void vmmu_code_at_rip(struct vmmu_vcpu *vcpu, struct vmmu_code *code)
 {
 	struct vmmu_fetch_state *f = &code->state;
 
-	vmmu_fetch_state(vcpu, f);
+	vmmu_cpu->fetch_state(vcpu, f);
 	code->mode = f->mode;
-	code->linear = likely(f->mode == 8) ? vcpu->rip : (u32)(f->cs_base + vcpu->rip);
+	code->linear = vmmu_fetch_linear(f, vcpu->rip);
 }
 
 /* What a fetch's translation depends on: neither EFLAGS nor PKRU. */

@@ -39,7 +39,7 @@ static void write_back(struct vmmu_emul *em)
 {
 	memcpy(em->vcpu->regs, em->regs, sizeof(em->regs));
 	if (em->rflags != em->old_rflags) {
-		vmmu_cpu->set_rflags(em->vcpu, em->rflags);
+		vmmu_set_rflags(em->vcpu, em->rflags);
 		em->old_rflags = em->rflags;
 	}
 }
@@ -80,7 +80,7 @@ static void read_mode(struct vmmu_emul *em, const struct vmmu_code *code)
 
 	em->code_bytes = code->mode;
 	em->cpl = vmmu_cpu->get_cpl(vcpu);
-	em->old_rflags = vmmu_cpu->get_rflags(vcpu);
+	em->old_rflags = vmmu_get_rflags(vcpu);
 	em->protected = code->mode == 8 ||
 			((vmmu_cpu->get_cr0(vcpu) & X86_CR0_PE) &&
 			 !(em->old_rflags & X86_EFLAGS_VM));

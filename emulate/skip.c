@@ -138,21 +138,18 @@ int vmmu_skip_insn(struct vmmu_vcpu *vcpu)
  */
 int vmmu_skip_to(struct vmmu_vcpu *vcpu, u64 next_rip)
 {
-	u64 rflags = vmmu_cpu->get_rflags(vcpu);
+	u64 rflags = vmmu_get_rflags(vcpu);
 
 	vcpu->rip = next_rip;
 	if (vmmu_cpu->get_irq_shadow(vcpu))
 		vmmu_cpu->set_irq_shadow(vcpu, 0);
 	if (unlikely(rflags & X86_EFLAGS_RF))
-		vmmu_cpu->set_rflags(vcpu, rflags & ~(u64)X86_EFLAGS_RF);
+		vmmu_set_rflags(vcpu, rflags & ~(u64)X86_EFLAGS_RF);
 	if (unlikely(rflags & X86_EFLAGS_TF))
 		vmmu_queue_exception_payload(vcpu, VECTOR_DB, DR_STEP);
-	if (unlikely(em_user_steps(vcpu))) {
-		struct vmmu_code code;
-
-		vmmu_code_at_rip(vcpu, &code);
-		return vmmu_exit_debug(vcpu, VECTOR_DB, DR_STEP | DR6_RESERVED, code.linear);
-	}
+	if (unlikely(em_user_steps(vcpu)))
+		return vmmu_exit_debug(vcpu, VECTOR_DB, DR_STEP | DR6_RESERVED,
+				       vmmu_linear_rip(vcpu));
 	return 1;
 }
 

@@ -211,7 +211,7 @@ static u16 selector_of(struct task_switch *t, enum vmmu_seg seg)
 
 static int save_old(struct task_switch *t)
 {
-	u64 rflags = vmmu_cpu->get_rflags(t->vcpu);
+	u64 rflags = vmmu_get_rflags(t->vcpu);
 	struct tss old = {
 		.eip = t->how->next_rip,
 		.es = selector_of(t, VMMU_SEG_ES), .cs = selector_of(t, VMMU_SEG_CS),
@@ -328,7 +328,7 @@ static int commit(struct task_switch *t)
 	vcpu->rip = t->new.eip;
 	if (nests(t))
 		rflags |= X86_EFLAGS_NT;
-	vmmu_cpu->set_rflags(vcpu, rflags);
+	vmmu_set_rflags(vcpu, rflags);
 	vmmu_cpu->set_segment(vcpu, VMMU_SEG_TR, &t->tr);
 	vmmu_cpu->set_segment(vcpu, VMMU_SEG_LDTR, &ldt);
 	set_selectors(t, v86);

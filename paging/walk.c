@@ -35,7 +35,7 @@ void vmmu_paging_mode(struct vmmu_vcpu *vcpu, struct vmmu_paging_mode *mode)
 	mode->cr4 = vmmu_cpu->get_cr4(vcpu);
 	mode->efer = vmmu_cpu->get_efer(vcpu);
 	mode->cr3 = mode->cr0 & X86_CR0_PG ? vmmu_cpu->get_cr3(vcpu) : 0;
-	mode->rflags = vmmu_cpu->get_rflags(vcpu);
+	mode->rflags = vmmu_get_rflags(vcpu);
 	mode->cpl = vmmu_cpu->get_cpl(vcpu);
 	mode->pkru = vcpu->fpu.pkru;
 	mode->pdptr = vmmu_pdptrs(vcpu);

@@ -8,7 +8,7 @@
  * guest's debug registers is emulated meanwhile.
  *
  * A step is RFLAGS.TF. It is set by the ioctl and after each KVM_EXIT_DEBUG, and
- * get_rflags() shows the guest's bit in its place. The delivery of an event clears
+ * vmmu_get_rflags() shows the guest's bit in its place. The delivery of an event clears
  * it: the handler runs freely, until its IRET brings the flag back. So what the
  * delivery, or PUSHF, stores in the guest's memory shows the flag.
  *
@@ -37,10 +37,10 @@ u64 vmmu_effective_dr7(const struct vmmu_vcpu *vcpu)
 /* The next instruction is a step. */
 static void arm_step(struct vmmu_vcpu *vcpu)
 {
-	u64 rflags = vmmu_cpu->get_rflags(vcpu);
+	u64 rflags = vmmu_get_rflags(vcpu);
 
 	vcpu->dbg.stepping = true;
-	vmmu_cpu->set_rflags(vcpu, rflags);
+	vmmu_set_rflags(vcpu, rflags);
 }
 
 /**
@@ -127,7 +127,7 @@ int vmmu_set_guest_debug(struct vmmu_vcpu *vcpu, const struct kvm_guest_debug *d
 			return r;
 	}
 	/* The guest's own, while they can be told apart. */
-	rflags = vmmu_cpu->get_rflags(vcpu);
+	rflags = vmmu_get_rflags(vcpu);
 	vmmu_cpu->sync_dr(vcpu);
 
 	d->guest_debug = dbg->control & KVM_GUESTDBG_ENABLE ? dbg->control & KEPT : 0;
@@ -142,7 +142,7 @@ int vmmu_set_guest_debug(struct vmmu_vcpu *vcpu, const struct kvm_guest_debug *d
 
 	d->stepping = d->guest_debug & KVM_GUESTDBG_SINGLESTEP;
 	d->guest_tf = false;
-	vmmu_cpu->set_rflags(vcpu, rflags);
+	vmmu_set_rflags(vcpu, rflags);
 	vmmu_cpu->update_intercepts(vcpu);
 	/* Interrupts may have waited for the end of KVM_GUESTDBG_BLOCKIRQ. */
 	vmmu_request(vcpu, VMMU_REQ_EVENT);

@@ -8,6 +8,7 @@
  * the vCPU's own thread's, except vmmu_inject_nmi().
  */
 #include <asm/traps.h>
+#include "vmmu/paging.h"
 #include "vmmu/trace.h"
 #include "vmmu/vm.h"
 #include "event.h"
@@ -103,6 +104,33 @@ void vmmu_requeue_exception(struct vmmu_vcpu *vcpu, u8 vector, bool has_error, u
 }
 
 /**
+ * vmmu_soft_insn_len() - how far INT n, INT3 or INTO at rip goes
+ * @vcpu: its own thread's, loaded; may sleep
+ *
+ * A software event pushes the rip that follows its instruction.
+ *
+ * Return: the instruction's length; 0: rip is at something else, so it is itself what
+ * the handler returns to.
+ */
+unsigned int vmmu_soft_insn_len(struct vmmu_vcpu *vcpu)
+{
+	struct vmmu_exception e;
+	u8 opcode;
+
+	if (vmmu_fetch_gva(vcpu, vmmu_linear_rip(vcpu), &opcode, 1, &e))
+		return 0;
+	switch (opcode) {
+	case 0xcc:	/* INT3 */
+	case 0xce:	/* INTO */
+		return 1;
+	case 0xcd:	/* INT n */
+		return 2;
+	default:
+		return 0;
+	}
+}
+
+/**
  * vmmu_inject_nmi() - queue an NMI
  * @vcpu: any
  *
@@ -178,7 +206,7 @@ static void inject_new_exception(struct vmmu_vcpu *vcpu)
 
 	trace_vmmu_inject(vcpu->id, "exception", ev->exception.vector, ev->exception.error);
 	if (is_fault(ev))
-		vmmu_cpu->set_rflags(vcpu, vmmu_cpu->get_rflags(vcpu) | X86_EFLAGS_RF);
+		vmmu_set_rflags(vcpu, vmmu_get_rflags(vcpu) | X86_EFLAGS_RF);
 	vmmu_deliver_payload(vcpu);
 	if (ev->exception.vector == X86_TRAP_DB && (vcpu->dbg.dr7 & BIT(13))) {
 		vcpu->dbg.dr7 &= ~BIT(13);

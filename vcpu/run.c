@@ -133,7 +133,7 @@ static bool enter_once(struct vmmu_vcpu *vcpu)
 	bool enter;
 
 	preempt_disable();
-	vmmu_cpu->prepare_switch(vcpu);
+	vmmu_host_prepare(vcpu);
 	local_irq_disable();
 	WRITE_ONCE(vcpu->mode, VMMU_IN_GUEST);
 	vmmu_srcu_unlock(vcpu);
@@ -341,7 +341,7 @@ static void publish_run(struct vmmu_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 
-	run->if_flag = !!(vmmu_cpu->get_rflags(vcpu) & X86_EFLAGS_IF);
+	run->if_flag = !!(vmmu_get_rflags(vcpu) & X86_EFLAGS_IF);
 	run->cr8 = vmmu_get_cr8(vcpu);
 	run->apic_base = vmmu_lapic_get_base(vcpu);
 	run->ready_for_interrupt_injection = vcpu->vm->irq.mode == VMMU_IRQCHIP_KERNEL ||

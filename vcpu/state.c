@@ -21,7 +21,7 @@ void vmmu_get_regs(struct vmmu_vcpu *vcpu, struct kvm_regs *regs)
 		.r8 = r[VMMU_R8], .r9 = r[VMMU_R9], .r10 = r[VMMU_R10], .r11 = r[VMMU_R11],
 		.r12 = r[VMMU_R12], .r13 = r[VMMU_R13], .r14 = r[VMMU_R14], .r15 = r[VMMU_R15],
 		.rip = vcpu->rip,
-		.rflags = vmmu_cpu->get_rflags(vcpu),
+		.rflags = vmmu_get_rflags(vcpu),
 	};
 }
 
@@ -46,7 +46,7 @@ void vmmu_set_regs(struct vmmu_vcpu *vcpu, const struct kvm_regs *regs)
 	r[VMMU_R14] = regs->r14;
 	r[VMMU_R15] = regs->r15;
 	vcpu->rip = regs->rip;
-	vmmu_cpu->set_rflags(vcpu, regs->rflags | X86_EFLAGS_FIXED);
+	vmmu_set_rflags(vcpu, regs->rflags | X86_EFLAGS_FIXED);
 	/* User space moved the guest: an exception for the old place is meaningless. */
 	vcpu->event.exception.pending = false;
 	vmmu_request(vcpu, VMMU_REQ_EVENT);
@@ -401,25 +401,6 @@ int vmmu_set_mp_state(struct vmmu_vcpu *vcpu, const struct kvm_mp_state *mp)
 
 /* ---- which kind of code runs ---- */
 
-void vmmu_fetch_state_by_parts(struct vmmu_vcpu *vcpu, struct vmmu_fetch_state *f)
-{
-	struct kvm_segment cs;
-
-	vmmu_cpu->get_segment(vcpu, VMMU_SEG_CS, &cs);
-	f->cr0 = vmmu_cpu->get_cr0(vcpu);
-	f->cr3 = vmmu_cpu->get_cr3(vcpu);
-	f->cr4 = vmmu_cpu->get_cr4(vcpu);
-	f->efer = vmmu_cpu->get_efer(vcpu);
-	f->cpl = vmmu_cpu->get_cpl(vcpu);
-	if (cs.l && (f->efer & EFER_LMA)) {
-		f->mode = 8;
-		f->cs_base = 0;
-	} else {
-		f->mode = cs.db ? 4 : 2;
-		f->cs_base = cs.base;
-	}
-}
-
 /*
  * vmmu_code_bytes() - default size of code at rip: 2, 4 or 8
  */
@@ -427,10 +408,18 @@ int vmmu_code_bytes(struct vmmu_vcpu *vcpu)
 {
 	struct vmmu_fetch_state f;
 
-	vmmu_fetch_state(vcpu, &f);
+	vmmu_cpu->fetch_state(vcpu, &f);
 	if (f.mode == 8)
 		return 8;
-	if (!(f.cr0 & X86_CR0_PE) || (vmmu_cpu->get_rflags(vcpu) & X86_EFLAGS_VM))
+	if (!(f.cr0 & X86_CR0_PE) || (vmmu_get_rflags(vcpu) & X86_EFLAGS_VM))
 		return 2;
 	return f.mode;
+}
+
+u64 vmmu_linear_rip(struct vmmu_vcpu *vcpu)
+{
+	struct vmmu_fetch_state f;
+
+	vmmu_cpu->fetch_state(vcpu, &f);
+	return vmmu_fetch_linear(&f, vcpu->rip);
 }

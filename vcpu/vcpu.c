@@ -3,8 +3,8 @@
  * A vCPU's life: creation, reset, and being loaded on a CPU.
  *
  * A vCPU is bound to the thread that runs one of its ioctls (vcpu->mutex) by a
- * preempt notifier: whenever that thread is scheduled, the back end loads or
- * puts the state that lives in the processor.
+ * preempt notifier: whenever that thread is scheduled, the state that lives in
+ * the processor is loaded or put.
  */
 #include <linux/preempt.h>
 #include <linux/sched.h>
@@ -18,6 +18,7 @@ static void load_on(struct vmmu_vcpu *vcpu, int cpu)
 	bool moved = vcpu->cpu != cpu;
 
 	vmmu_cpu->vcpu_load(vcpu, cpu);
+	vmmu_host_load(vcpu);
 	WRITE_ONCE(vcpu->cpu, cpu);
 	if (moved) {
 		vmmu_request(vcpu, VMMU_REQ_CLOCK_UPDATE);
@@ -41,7 +42,7 @@ static void sched_out(struct preempt_notifier *pn, struct task_struct *next)
 
 	if (READ_ONCE(current->__state) == TASK_RUNNING)
 		WRITE_ONCE(vcpu->preempted, true);
-	vmmu_cpu->vcpu_put(vcpu);
+	vmmu_host_put();
 }
 
 static struct preempt_ops preempt_ops = {
@@ -67,7 +68,7 @@ void vmmu_vcpu_load(struct vmmu_vcpu *vcpu)
 void vmmu_vcpu_put(struct vmmu_vcpu *vcpu)
 {
 	preempt_disable();
-	vmmu_cpu->vcpu_put(vcpu);
+	vmmu_host_put();
 	preempt_notifier_unregister(&vcpu->preempt);
 	preempt_enable();
 }
@@ -145,8 +146,11 @@ static void free_pages_of(struct vmmu_vcpu *vcpu)
 
 static void init_fields(struct vmmu_vcpu *vcpu, struct vmmu_vm *vm, u32 id)
 {
+	static atomic64_t last_serial;
+
 	vcpu->vm = vm;
 	vcpu->id = id;
+	vcpu->serial = atomic64_inc_return(&last_serial);
 	vcpu->cpu = -1;
 	mutex_init(&vcpu->mutex);
 	rcuwait_init(&vcpu->wait);

@@ -15,12 +15,11 @@
  *
  * Locking: vcpu->mutex; enter and leave with interrupts off.
  */
-#include <linux/hw_breakpoint.h>
 #include <asm/debugreg.h>
 #include "vmmu/paging.h"
+#include "../host.h"
 #include "vmcb.h"
 
-#define DR7_ENABLE_MASK	0xffULL
 
 /* Interrupts off, just before the entry. True: DR0-3 are the guest's now. */
 bool svm_dr_enter(struct vmmu_vcpu *vcpu)
@@ -33,15 +32,10 @@ bool svm_dr_enter(struct vmmu_vcpu *vcpu)
 		s->dr6 = dr6;
 		svm_dirty(vcpu, SVM_CLEAN_DR);
 	}
-	if (!d->loaded && !(s->dr7 & DR7_ENABLE_MASK))
+	if (!d->loaded && !(s->dr7 & VMMU_DR7_ENABLE_MASK))
 		return false;
 
-	/* The host's breakpoints must not watch the guest's addresses. */
-	set_debugreg(DR7_FIXED_1, 7);
-	set_debugreg(d->eff_dr[0], 0);
-	set_debugreg(d->eff_dr[1], 1);
-	set_debugreg(d->eff_dr[2], 2);
-	set_debugreg(d->eff_dr[3], 3);
+	vmmu_host_load_dr(d->eff_dr);
 	return true;
 }
 
@@ -76,10 +70,7 @@ void svm_dr_leave(struct vmmu_vcpu *vcpu, bool hardware)
 {
 	if (vcpu->dbg.loaded)
 		take_back(vcpu);
-	if (hardware)
-		set_debugreg(DR6_RESERVED, 6);
-	if (hw_breakpoint_active())
-		hw_breakpoint_restore();
+	vmmu_host_restore_dr(hardware);
 }
 
 /*
@@ -132,12 +123,12 @@ int svm_exit_db(struct vmmu_vcpu *vcpu)
 		if (!hits)
 			return 1;
 	}
-	return vmmu_debug_exception(vcpu, hits, svm_linear_rip(vcpu));
+	return vmmu_debug_exception(vcpu, hits, vmmu_linear_rip(vcpu));
 }
 
 int svm_exit_bp(struct vmmu_vcpu *vcpu)
 {
-	return vmmu_exit_debug(vcpu, X86_TRAP_BP, DR6_RESERVED, svm_linear_rip(vcpu));
+	return vmmu_exit_debug(vcpu, X86_TRAP_BP, DR6_RESERVED, vmmu_linear_rip(vcpu));
 }
 
 /*
@@ -150,7 +141,7 @@ int svm_exit_swint(struct vmmu_vcpu *vcpu)
 	struct vmmu_exception e;
 	u8 code[2];
 
-	if (vmmu_fetch_gva(vcpu, svm_linear_rip(vcpu), code, 1, &e))
+	if (vmmu_fetch_gva(vcpu, vmmu_linear_rip(vcpu), code, 1, &e))
 		return 1;
 	switch (code[0]) {
 	case 0xcc:
@@ -159,7 +150,7 @@ int svm_exit_swint(struct vmmu_vcpu *vcpu)
 		vmmu_requeue_exception(vcpu, X86_TRAP_OF, false, 0);
 		return 1;
 	case 0xcd:
-		if (vmmu_fetch_gva(vcpu, svm_linear_rip(vcpu), code, 2, &e))
+		if (vmmu_fetch_gva(vcpu, vmmu_linear_rip(vcpu), code, 2, &e))
 			return 1;
 		ev->interrupt.injected = true;
 		ev->interrupt.soft = true;

@@ -15,7 +15,6 @@
  * read from guest memory). irq_allowed() may also be called
  * by other threads while the vCPU is halted: it only looks.
  */
-#include "vmmu/paging.h"
 #include "vmcb.h"
 
 u32 svm_get_irq_shadow(struct vmmu_vcpu *vcpu)
@@ -69,25 +68,6 @@ static void inject(struct vmmu_vcpu *vcpu, u32 type, u8 vector, bool has_error, 
 	c->event_inj_err = error;
 }
 
-/* 0: rip is at something else, so it is what the handler returns to. */
-static unsigned int soft_insn_len(struct vmmu_vcpu *vcpu)
-{
-	struct vmmu_exception e;
-	u8 opcode;
-
-	if (vmmu_fetch_gva(vcpu, svm_linear_rip(vcpu), &opcode, 1, &e))
-		return 0;
-	switch (opcode) {
-	case 0xcc:	/* INT3 */
-	case 0xce:	/* INTO */
-		return 1;
-	case 0xcd:	/* INT n */
-		return 2;
-	default:
-		return 0;
-	}
-}
-
 /*
  * INT n, INT3 and INTO push the rip that follows them. EVENTINJ pushes rip as
  * it finds it, or the VMCB's next_rip where the processor has that. rip moves
@@ -99,7 +79,7 @@ static void step_over_soft(struct vmmu_vcpu *vcpu)
 
 	svm->soft_injected = true;
 	svm->soft_old_rip = vcpu->rip;
-	svm->soft_new_rip = vcpu->rip + soft_insn_len(vcpu);
+	svm->soft_new_rip = vcpu->rip + vmmu_soft_insn_len(vcpu);
 	vcpu->rip = svm->soft_new_rip;
 	svm->vmcb->control.next_rip = svm->soft_new_rip;
 }

@@ -19,9 +19,7 @@ const struct vmmu_cpu_ops vmmu_svm_ops = {
 	.vcpu_destroy = svm_vcpu_destroy,
 	.vcpu_reset = svm_vcpu_reset,
 	.vcpu_load = svm_vcpu_load,
-	.vcpu_put = svm_vcpu_put,
 
-	.prepare_switch = svm_prepare_switch,
 	.enter = svm_enter,
 	.host_event = svm_host_event,
 	.complete_events = svm_complete_events,

@@ -12,27 +12,12 @@
 
 u64 svm_get_rflags(struct vmmu_vcpu *vcpu)
 {
-	u64 rflags = svm_save(vcpu)->rflags;
-
-	if (unlikely(vcpu->dbg.stepping) && !vcpu->dbg.guest_tf)
-		rflags &= ~(u64)X86_EFLAGS_TF;
-	return rflags;
+	return svm_save(vcpu)->rflags;
 }
 
 void svm_set_rflags(struct vmmu_vcpu *vcpu, u64 val)
 {
-	if (unlikely(vcpu->dbg.stepping)) {
-		vcpu->dbg.guest_tf = val & X86_EFLAGS_TF;
-		val |= X86_EFLAGS_TF;
-	}
 	svm_save(vcpu)->rflags = val | X86_EFLAGS_FIXED;
-}
-
-u64 svm_linear_rip(struct vmmu_vcpu *vcpu)
-{
-	if (vmmu_is_64bit(vcpu))
-		return vcpu->rip;
-	return (u32)(svm_save(vcpu)->cs.base + vcpu->rip);
 }
 
 static struct vmcb_seg *seg_of(struct vmmu_vcpu *vcpu, enum vmmu_seg seg)

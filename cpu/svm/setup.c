@@ -81,13 +81,7 @@ static void read_features(void)
 	h->spec_ctrl = boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL) && !h->v_spec_ctrl;
 	h->lbrv = boot_cpu_has(X86_FEATURE_LBRV);
 	h->rdtscp = boot_cpu_has(X86_FEATURE_RDTSCP);
-	h->tsc_aux = h->rdtscp || boot_cpu_has(X86_FEATURE_RDPID);
 	h->invpcid = boot_cpu_has(X86_FEATURE_INVPCID);
-#ifdef X86_FEATURE_USE_IBPB
-	h->ibpb = boot_cpu_has(X86_FEATURE_USE_IBPB);
-#else
-	h->ibpb = boot_cpu_has(X86_FEATURE_IBPB);
-#endif
 	h->bare_metal = !boot_cpu_has(X86_FEATURE_HYPERVISOR);
 	h->nr_asids = cpuid_ebx(SVM_CPUID_FUNC);
 	h->cr4_bits = hardware_cr4_bits();
@@ -223,13 +217,7 @@ int svm_enable(void)
 	wrmsrl(MSR_EFER, efer | EFER_SVME);
 	rdmsrl(MSR_VM_HSAVE_PA, sc->old_hsave);
 	wrmsrl(MSR_VM_HSAVE_PA, __sme_pa(page_address(sc->hsave)));
-
-	if (svm_host.tsc_aux) {
-		rdmsrl(MSR_TSC_AUX, sc->host_tsc_aux);
-		sc->tsc_aux = sc->host_tsc_aux;
-	}
 	svm_asid_enable(sc);
-	sc->last_vcpu = 0;
 	sc->enabled = true;
 	return 0;
 }

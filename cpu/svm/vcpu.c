@@ -56,7 +56,6 @@ void svm_vcpu_init_vmcb(struct vmmu_vcpu *vcpu)
 
 int svm_vcpu_create(struct vmmu_vcpu *vcpu)
 {
-	static atomic64_t last_id;
 	struct svm_vcpu *svm;
 	struct page *page;
 
@@ -70,7 +69,6 @@ int svm_vcpu_create(struct vmmu_vcpu *vcpu)
 	}
 	svm->vmcb = page_address(page);
 	svm->pa = __sme_pa(svm->vmcb);
-	svm->id = atomic64_inc_return(&last_id);
 	svm->cpu = -1;
 	vcpu->hw = svm;
 	svm_vcpu_init_vmcb(vcpu);
@@ -163,29 +161,12 @@ void svm_vcpu_reset(struct vmmu_vcpu *vcpu, bool init)
 
 void svm_vcpu_load(struct vmmu_vcpu *vcpu, int cpu)
 {
-	struct svm_cpu *sc = per_cpu_ptr(&svm_cpu, cpu);
 	struct svm_vcpu *svm = to_svm(vcpu);
 
 	if (svm->cpu != cpu) {
 		svm->cpu = cpu;
 		svm->asid_generation = 0;
 		svm->vmcb->control.clean = 0;
-	}
-	/* Another vCPU's branch predictions are not for this one. */
-	if (sc->last_vcpu != svm->id) {
-		sc->last_vcpu = svm->id;
-		if (svm_host.ibpb)
-			wrmsrl(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
-	}
-}
-
-void svm_vcpu_put(struct vmmu_vcpu *vcpu)
-{
-	struct svm_cpu *sc = this_cpu_ptr(&svm_cpu);
-
-	if (sc->tsc_aux != sc->host_tsc_aux) {
-		wrmsrl(MSR_TSC_AUX, sc->host_tsc_aux);
-		sc->tsc_aux = sc->host_tsc_aux;
 	}
 }
 

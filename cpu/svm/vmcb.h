@@ -55,8 +55,6 @@ struct svm_host {
 	bool spec_ctrl;		/* MSR_IA32_SPEC_CTRL is there and is switched by us */
 	bool v_spec_ctrl;	/* hardware switches it */
 	bool lbrv;
-	bool tsc_aux;
-	bool ibpb;
 	bool invpcid;
 	bool rdtscp;
 	bool npt;		/* nested paging is used; else guests run on shadow tables */
@@ -75,15 +73,11 @@ extern struct svm_host svm_host;
 struct svm_cpu {
 	bool enabled;		/* SVME was set by us */
 	u64 old_hsave;		/* MSR_VM_HSAVE_PA to restore */
-	u64 host_tsc_aux;
-	u64 tsc_aux;		/* what MSR_TSC_AUX holds now */
-	u64 last_vcpu;		/* svm_vcpu.id that ran here last: IBPB when another comes */
 	u64 asid_generation;
 	u32 next_asid;
 	struct page *hsave;	/* VMRUN's own host save area */
 	struct page *host;	/* VMSAVE/VMLOAD of the host's FS, GS, TR, LDTR, STAR ... */
 	u64 host_pa;		/* of that page, as VMSAVE takes it */
-	unsigned long quiescent;	/* jiffies when RCU was last told: enter.c */
 };
 
 DECLARE_PER_CPU(struct svm_cpu, svm_cpu);
@@ -96,7 +90,6 @@ struct svm_crs {
 struct svm_vcpu {
 	struct vmcb *vmcb;
 	phys_addr_t pa;
-	u64 id;			/* never reused, unlike addresses */
 	int cpu;		/* where the VMCB's cached state and ASID are valid */
 	u64 asid_generation;	/* 0: needs a new ASID */
 	bool flush;		/* flush the guest's ASID at the next entry */
@@ -190,7 +183,6 @@ void svm_vcpu_destroy(struct vmmu_vcpu *vcpu);
 void svm_vcpu_init_vmcb(struct vmmu_vcpu *vcpu);
 void svm_vcpu_reset(struct vmmu_vcpu *vcpu, bool init);
 void svm_vcpu_load(struct vmmu_vcpu *vcpu, int cpu);
-void svm_vcpu_put(struct vmmu_vcpu *vcpu);
 void svm_after_set_cpuid(struct vmmu_vcpu *vcpu);
 void svm_set_tsc_offset(struct vmmu_vcpu *vcpu, u64 offset);
 
@@ -201,7 +193,6 @@ void svm_flush_tlb(struct vmmu_vcpu *vcpu);
 void svm_set_root(struct vmmu_vcpu *vcpu, u64 root_hpa, int level);
 
 /* enter.c, switch.S */
-void svm_prepare_switch(struct vmmu_vcpu *vcpu);
 void svm_enter(struct vmmu_vcpu *vcpu);
 void svm_host_event(struct vmmu_vcpu *vcpu);
 asmlinkage void vmmu_svm_switch(struct svm_switch *args);
@@ -254,7 +245,6 @@ int svm_exit_error(struct vmmu_vcpu *vcpu);
 /* reg.c */
 u64 svm_get_rflags(struct vmmu_vcpu *vcpu);
 void svm_set_rflags(struct vmmu_vcpu *vcpu, u64 val);
-u64 svm_linear_rip(struct vmmu_vcpu *vcpu);
 void svm_seg_to_kvm(const struct vmcb_seg *s, enum vmmu_seg seg, u8 cpl,
 		    struct kvm_segment *val);
 void svm_seg_from_kvm(struct vmcb_seg *s, const struct kvm_segment *val);

@@ -10,11 +10,10 @@
  *
  * Locking: vcpu->mutex; enter and leave with interrupts off.
  */
-#include <linux/hw_breakpoint.h>
 #include <asm/debugreg.h>
+#include "../host.h"
 #include "vmcs.h"
 
-#define DR7_ENABLE_MASK	0xffULL
 #define DR7_GD		BIT(13)
 #define DR6_BD		BIT(13)
 #define DR6_BITS	(DR_TRAP_BITS | DR6_BD | DR_STEP)
@@ -23,23 +22,15 @@ bool vmx_dr_enter(struct vmmu_vcpu *vcpu)
 {
 	struct vmmu_debug *d = &vcpu->dbg;
 
-	if (!(to_vmx(vcpu)->dr7 & DR7_ENABLE_MASK))
+	if (!(to_vmx(vcpu)->dr7 & VMMU_DR7_ENABLE_MASK))
 		return false;
-	/* The host's breakpoints must not watch the guest's addresses. */
-	set_debugreg(DR7_FIXED_1, 7);
-	set_debugreg(d->eff_dr[0], 0);
-	set_debugreg(d->eff_dr[1], 1);
-	set_debugreg(d->eff_dr[2], 2);
-	set_debugreg(d->eff_dr[3], 3);
+	vmmu_host_load_dr(d->eff_dr);
 	return true;
 }
 
 void vmx_dr_leave(struct vmmu_vcpu *vcpu, bool hardware)
 {
-	if (hardware)
-		set_debugreg(DR6_RESERVED, 6);
-	if (hw_breakpoint_active())
-		hw_breakpoint_restore();
+	vmmu_host_restore_dr(hardware);
 }
 
 /* The guest never has them in hardware beyond an entry. */
@@ -90,10 +81,10 @@ int vmx_exit_db(struct vmmu_vcpu *vcpu)
 {
 	u64 hits = to_vmx(vcpu)->qualification & DR6_BITS;
 
-	return vmmu_debug_exception(vcpu, hits, vmx_linear_rip(vcpu));
+	return vmmu_debug_exception(vcpu, hits, vmmu_linear_rip(vcpu));
 }
 
 int vmx_exit_bp(struct vmmu_vcpu *vcpu)
 {
-	return vmmu_exit_debug(vcpu, X86_TRAP_BP, DR6_RESERVED, vmx_linear_rip(vcpu));
+	return vmmu_exit_debug(vcpu, X86_TRAP_BP, DR6_RESERVED, vmmu_linear_rip(vcpu));
 }

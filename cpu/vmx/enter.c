@@ -9,25 +9,19 @@
  * pending (it is not acknowledged at the exit) and is taken when the caller enables
  * interrupts; an NMI is handed over by vmx_host_event().
  *
- * Locking: vcpu->mutex, preemption off. Between guest_state_in() and _out() the
- * CPU is in the guest for RCU and lockdep: nothing instrumented runs there.
+ * Locking: vcpu->mutex, preemption off. Between vmmu_guest_state_in() and _out()
+ * the CPU is in the guest for RCU and lockdep: nothing instrumented runs there.
  */
-#include <linux/context_tracking.h>
 #include <linux/cpumask.h>
-#include <linux/hardirq.h>
-#include <linux/instrumentation.h>
-#include <linux/instruction_pointer.h>
-#include <linux/irqflags.h>
-#include <linux/rcupdate.h>
 #include <linux/smp.h>
 #include <asm/desc.h>
 #include <asm/fsgsbase.h>
 #include <asm/gsseg.h>
-#include <asm/mce.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
 #include <asm/segment.h>
 #include "vmmu/trace.h"
+#include "../host.h"
 #include "vmcs.h"
 
 static_assert(offsetof(struct vmx_switch, regs) == 0);
@@ -37,38 +31,6 @@ static_assert(offsetof(struct vmx_switch, refused) == 24);
 static_assert(offsetof(struct vmx_switch, launched) == 32);
 static_assert(HOST_RSP == 0x6c14);
 static_assert(VMMU_RCX == 1 && VMMU_RBP == 5 && VMMU_RDI == 7 && VMMU_R15 == 15);
-
-/*
- * Interrupts are on in the guest as lockdep and tracing see it, and RCU counts
- * the run as a quiescent state: it may last as long as a time slice.
- */
-static __always_inline void guest_state_in(void)
-{
-	instrumentation_begin();
-	trace_hardirqs_on_prepare();
-	lockdep_hardirqs_on_prepare();
-	instrumentation_end();
-
-	if (!context_tracking_guest_enter()) {
-		instrumentation_begin();
-		rcu_virt_note_context_switch();
-		instrumentation_end();
-	}
-	lockdep_hardirqs_on(_THIS_IP_);
-}
-
-static __always_inline void guest_state_out(void)
-{
-	lockdep_hardirqs_off(_THIS_IP_);
-	if (!context_tracking_guest_exit()) {
-		instrumentation_begin();
-		rcu_virt_note_context_switch();
-		instrumentation_end();
-	}
-	instrumentation_begin();
-	trace_hardirqs_off_finish();
-	instrumentation_end();
-}
 
 static __always_inline u64 swap_cr2(u64 new)
 {
@@ -84,22 +46,11 @@ static noinstr void run_guest(struct vmx_switch *args, u64 *cr2)
 {
 	u64 host_cr2;
 
-	guest_state_in();
+	vmmu_guest_state_in();
 	host_cr2 = swap_cr2(*cr2);
 	vmmu_vmx_switch(args);
 	*cr2 = swap_cr2(host_cr2);
-	guest_state_out();
-}
-
-/* RDTSCP and RDPID read MSR_TSC_AUX; vmx_vcpu_put() restores user space's. */
-void vmx_prepare_switch(struct vmmu_vcpu *vcpu)
-{
-	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpu);
-
-	if (vmx_host.tsc_aux && vc->tsc_aux != vcpu->msrs.tsc_aux) {
-		wrmsrl(MSR_TSC_AUX, vcpu->msrs.tsc_aux);
-		vc->tsc_aux = vcpu->msrs.tsc_aux;
-	}
+	vmmu_guest_state_out();
 }
 
 /* With an MSR filter in the VM every MSR access exits and is judged there. */
@@ -151,15 +102,6 @@ static void restore_rest(const struct vmx_host_rest *h)
 	}
 	if (unlikely(h->debugctl))
 		wrmsrl(MSR_IA32_DEBUGCTLMSR, h->debugctl);
-}
-
-static void guest_ran(void)
-{
-#ifdef X86_FEATURE_IBPB_EXIT_TO_USER
-	/* The guest may have trained branches that our user space would follow. */
-	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
-		this_cpu_write(x86_ibpb_exit_to_user, true);
-#endif
 }
 
 /* The entry did not happen: the event comes back as one whose delivery was cut short. */
@@ -330,13 +272,12 @@ void vmx_enter(struct vmmu_vcpu *vcpu)
 	restore_rest(&rest);
 	vmx_operation_end();
 	vmx_dr_leave(vcpu, hw_dr);
-	guest_ran();
+	vmmu_guest_ran();
 }
 
 /*
  * What exited for the host. An NMI blocks others until an IRET: the handler's, reached
- * by the same gate. A machine check: the handler looks at the banks as if it had come
- * from user mode, where it may kill the process and go on.
+ * by the same gate.
  */
 void vmx_host_event(struct vmmu_vcpu *vcpu)
 {
@@ -350,14 +291,6 @@ void vmx_host_event(struct vmmu_vcpu *vcpu)
 		mce = (vmx->intr & (mask | INTR_INFO_VECTOR_MASK)) ==
 		      (INTR_INFO_VALID_MASK | INTR_TYPE_HARD_EXCEPTION | X86_TRAP_MC);
 	}
-#ifdef CONFIG_X86_MCE
-	if (mce) {
-		struct pt_regs regs = {
-			.cs = 3,
-			.flags = X86_EFLAGS_IF,
-		};
-
-		do_machine_check(&regs);
-	}
-#endif
+	if (mce)
+		vmmu_host_machine_check();
 }

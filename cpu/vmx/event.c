@@ -12,7 +12,6 @@
  * from guest memory). irq_allowed() may also be called by other threads while the
  * vCPU is halted: it only looks.
  */
-#include "vmmu/paging.h"
 #include "vmcs.h"
 
 #define SHADOW	(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)
@@ -88,32 +87,13 @@ static void inject(struct vmmu_vcpu *vcpu, u32 type, u8 vector, bool has_error, 
 	vmx->event_error = error;
 }
 
-/* 0: rip is at something else, so it is what the handler returns to. */
-static u8 soft_insn_len(struct vmmu_vcpu *vcpu)
-{
-	struct vmmu_exception e;
-	u8 opcode;
-
-	if (vmmu_fetch_gva(vcpu, vmx_linear_rip(vcpu), &opcode, 1, &e))
-		return 0;
-	switch (opcode) {
-	case 0xcc:	/* INT3 */
-	case 0xce:	/* INTO */
-		return 1;
-	case 0xcd:	/* INT n */
-		return 2;
-	default:
-		return 0;
-	}
-}
-
 /*
  * A software event pushes rip plus the length given. Not every processor takes a
  * length of 0; then it goes in as the hardware's own kind, which pushes rip.
  */
 static void inject_soft(struct vmmu_vcpu *vcpu, u32 soft, u32 hard, u8 vector)
 {
-	u8 len = soft_insn_len(vcpu);
+	unsigned int len = vmmu_soft_insn_len(vcpu);
 
 	to_vmx(vcpu)->event_len = len;
 	inject(vcpu, len ? soft : hard, vector, false, 0);

@@ -121,7 +121,7 @@ static int exit_task_switch(struct vmmu_vcpu *vcpu)
 		.selector = q,
 		.source = sources[q >> 30],
 		.next_rip = vcpu->rip,
-		.set_rf = vmmu_cpu->get_rflags(vcpu) & X86_EFLAGS_RF,
+		.set_rf = vmmu_get_rflags(vcpu) & X86_EFLAGS_RF,
 	};
 
 	if (task_by_insn(how.source, vmx->idt_info))

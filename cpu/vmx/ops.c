@@ -19,9 +19,7 @@ const struct vmmu_cpu_ops vmmu_vmx_ops = {
 	.vcpu_destroy = vmx_vcpu_destroy,
 	.vcpu_reset = vmx_vcpu_reset,
 	.vcpu_load = vmx_vcpu_load,
-	.vcpu_put = vmx_vcpu_put,
 
-	.prepare_switch = vmx_prepare_switch,
 	.enter = vmx_enter,
 	.host_event = vmx_host_event,
 	.complete_events = vmx_complete_events,

@@ -19,28 +19,12 @@
 
 u64 vmx_get_rflags(struct vmmu_vcpu *vcpu)
 {
-	u64 rflags = to_vmx(vcpu)->rflags;
-
-	if (unlikely(vcpu->dbg.stepping) && !vcpu->dbg.guest_tf)
-		rflags &= ~(u64)X86_EFLAGS_TF;
-	return rflags;
+	return to_vmx(vcpu)->rflags;
 }
 
 void vmx_set_rflags(struct vmmu_vcpu *vcpu, u64 val)
 {
-	if (unlikely(vcpu->dbg.stepping)) {
-		vcpu->dbg.guest_tf = val & X86_EFLAGS_TF;
-		val |= X86_EFLAGS_TF;
-	}
 	to_vmx(vcpu)->rflags = val | X86_EFLAGS_FIXED;
-}
-
-u64 vmx_linear_rip(struct vmmu_vcpu *vcpu)
-{
-	if (vmmu_is_64bit(vcpu))
-		return vcpu->rip;
-	vmx_need(vcpu, BIT(VMMU_SEG_CS));
-	return (u32)(to_vmx(vcpu)->seg[VMMU_SEG_CS].base + vcpu->rip);
 }
 
 void vmx_get_segment(struct vmmu_vcpu *vcpu, enum vmmu_seg seg, struct kvm_segment *val)

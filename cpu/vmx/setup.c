@@ -173,12 +173,6 @@ static void read_features(void)
 	struct vmx_host *h = &vmx_host;
 
 	h->spec_ctrl = boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL);
-	h->tsc_aux = boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
-#ifdef X86_FEATURE_USE_IBPB
-	h->ibpb = boot_cpu_has(X86_FEATURE_USE_IBPB);
-#else
-	h->ibpb = boot_cpu_has(X86_FEATURE_IBPB);
-#endif
 }
 
 static void fill_caps(void)
@@ -271,13 +265,7 @@ int vmx_enable(void)
 	if (err)
 		return err;
 	vmx_operation_end();
-
-	if (vmx_host.tsc_aux) {
-		rdmsrl(MSR_TSC_AUX, vc->host_tsc_aux);
-		vc->tsc_aux = vc->host_tsc_aux;
-	}
 	vmx_vpid_enable(vc);
-	vc->last_vcpu = 0;
 	vc->enabled = true;
 	return 0;
 }

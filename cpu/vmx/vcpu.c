@@ -26,7 +26,6 @@ void vmx_vm_destroy(struct vmmu_vm *vm)
 
 int vmx_vcpu_create(struct vmmu_vcpu *vcpu)
 {
-	static atomic64_t last_id;
 	struct vmx_vcpu *vmx = kzalloc(sizeof(*vmx), GFP_KERNEL_ACCOUNT);
 
 	if (!vmx)
@@ -41,7 +40,6 @@ int vmx_vcpu_create(struct vmmu_vcpu *vcpu)
 	}
 	*(u32 *)vmx->vmcs = vmx_host.revision;
 	vmx->pa = __pa(vmx->vmcs);
-	vmx->id = atomic64_inc_return(&last_id);
 	vmx->cpu = -1;
 	vmx->image.host_cpu = -1;
 	vmx_replace(vmx, VMX_ALL);
@@ -122,26 +120,7 @@ void vmx_vcpu_reset(struct vmmu_vcpu *vcpu, bool init)
 
 void vmx_vcpu_load(struct vmmu_vcpu *vcpu, int cpu)
 {
-	struct vmx_cpu *vc = per_cpu_ptr(&vmx_cpu, cpu);
-	struct vmx_vcpu *vmx = to_vmx(vcpu);
-
-	vmx->l1d_used = true;
-	/* Another vCPU's branch predictions are not for this one. */
-	if (vc->last_vcpu != vmx->id) {
-		vc->last_vcpu = vmx->id;
-		if (vmx_host.ibpb)
-			wrmsrl(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
-	}
-}
-
-void vmx_vcpu_put(struct vmmu_vcpu *vcpu)
-{
-	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpu);
-
-	if (vc->tsc_aux != vc->host_tsc_aux) {
-		wrmsrl(MSR_TSC_AUX, vc->host_tsc_aux);
-		vc->tsc_aux = vc->host_tsc_aux;
-	}
+	to_vmx(vcpu)->l1d_used = true;
 }
 
 /* CR4 bits that the guest's CPUID hides belong to us from now on: a write exits. */

@@ -69,8 +69,6 @@ struct vmx_host {
 	bool l1d_flush;			/* L1TF: see l1d.c */
 	bool tpr_shadow;
 	bool spec_ctrl;
-	bool ibpb;
-	bool tsc_aux;
 	struct page *msr_bitmap;	/* what the guest may touch directly is 0 */
 	struct page *msr_bitmap_all;	/* everything exits: VMs with an MSR filter */
 };
@@ -79,9 +77,6 @@ extern struct vmx_host vmx_host;
 
 struct vmx_cpu {
 	bool enabled;		/* we may enter VMX operation here */
-	u64 host_tsc_aux;
-	u64 tsc_aux;		/* what MSR_TSC_AUX holds now */
-	u64 last_vcpu;		/* vmx_vcpu.id that ran here last: IBPB when another comes */
 	u64 vpid_generation;
 	u32 next_vpid;
 	struct page *region;	/* VMXON's */
@@ -106,7 +101,6 @@ struct vmx_vcpu {
 	u64 pa;
 	struct vmx_msr_area *msrs;
 	u8 *vapic;		/* virtual-APIC page; only VTPR is used */
-	u64 id;			/* never reused, unlike addresses */
 	int cpu;		/* where its VPID and cached EPT translations are valid */
 	u32 valid;		/* enum vmx_part */
 	u32 dirty;		/* enum vmx_part; a subset of valid */
@@ -277,7 +271,6 @@ int vmx_vcpu_create(struct vmmu_vcpu *vcpu);
 void vmx_vcpu_destroy(struct vmmu_vcpu *vcpu);
 void vmx_vcpu_reset(struct vmmu_vcpu *vcpu, bool init);
 void vmx_vcpu_load(struct vmmu_vcpu *vcpu, int cpu);
-void vmx_vcpu_put(struct vmmu_vcpu *vcpu);
 void vmx_after_set_cpuid(struct vmmu_vcpu *vcpu);
 void vmx_set_tsc_offset(struct vmmu_vcpu *vcpu, u64 offset);
 void vmx_update_intercepts(struct vmmu_vcpu *vcpu);
@@ -289,7 +282,6 @@ void vmx_flush_tlb(struct vmmu_vcpu *vcpu);
 void vmx_set_root(struct vmmu_vcpu *vcpu, u64 root_hpa, int level);
 
 /* enter.c, image.c, switch.S */
-void vmx_prepare_switch(struct vmmu_vcpu *vcpu);
 void vmx_enter(struct vmmu_vcpu *vcpu);
 void vmx_host_event(struct vmmu_vcpu *vcpu);
 void vmx_write_image(struct vmmu_vcpu *vcpu, const struct vmx_host_rest *rest);
@@ -358,7 +350,6 @@ int vmx_exit_bp(struct vmmu_vcpu *vcpu);
 /* reg.c */
 u64 vmx_get_rflags(struct vmmu_vcpu *vcpu);
 void vmx_set_rflags(struct vmmu_vcpu *vcpu, u64 val);
-u64 vmx_linear_rip(struct vmmu_vcpu *vcpu);
 void vmx_get_segment(struct vmmu_vcpu *vcpu, enum vmmu_seg seg, struct kvm_segment *val);
 void vmx_set_segment(struct vmmu_vcpu *vcpu, enum vmmu_seg seg, const struct kvm_segment *val);
 u8 vmx_get_cpl(struct vmmu_vcpu *vcpu);

@@ -36,6 +36,12 @@ struct vmmu_fetch_state {
 	u8 cpl;
 };
 
+/* Where the code at @rip lies. */
+static inline u64 vmmu_fetch_linear(const struct vmmu_fetch_state *f, u64 rip)
+{
+	return likely(f->mode == 8) ? rip : (u32)(f->cs_base + rip);
+}
+
 struct vmmu_cpu_ops {
 	const char *name;	/* "AMD-V" or "VT-x": for messages */
 	const char *rival;	/* the in-tree module that would own it */
@@ -65,13 +71,10 @@ struct vmmu_cpu_ops {
 	 */
 	void (*vcpu_reset)(struct vmmu_vcpu *vcpu, bool init);
 
-	/* ---- preemption off: this CPU starts or stops being the vCPU's ---- */
+	/* ---- preemption off: this CPU starts being the vCPU's ---- */
 	void (*vcpu_load)(struct vmmu_vcpu *vcpu, int cpu);
-	void (*vcpu_put)(struct vmmu_vcpu *vcpu);
 
 	/* ---- one entry ---- */
-	/* Preemption off, interrupts on: save host state that the entry will clobber. */
-	void (*prepare_switch)(struct vmmu_vcpu *vcpu);
 	/*
 	 * Interrupts off, FPU already the guest's. Enters the guest, and again as long as the
 	 * exits can be answered on the spot (vcpu/fast_exit.c) and vmmu_vcpu_may_enter();
@@ -121,16 +124,14 @@ struct vmmu_cpu_ops {
 	void (*set_cr3)(struct vmmu_vcpu *vcpu, u64 val);
 	void (*set_cr4)(struct vmmu_vcpu *vcpu, u64 val);
 	void (*set_efer)(struct vmmu_vcpu *vcpu, u64 val);
+	/* As the processor has it; others call vmmu_get_rflags() and vmmu_set_rflags(). */
 	u64 (*get_rflags)(struct vmmu_vcpu *vcpu);
 	void (*set_rflags)(struct vmmu_vcpu *vcpu, u64 val);
 	void (*get_segment)(struct vmmu_vcpu *vcpu, enum vmmu_seg seg, struct kvm_segment *val);
 	void (*set_segment)(struct vmmu_vcpu *vcpu, enum vmmu_seg seg,
 			    const struct kvm_segment *val);
 	u8 (*get_cpl)(struct vmmu_vcpu *vcpu);
-	/*
-	 * What the getters above say, for one purpose and at once, because many exits ask.
-	 * May be NULL: call it through vmmu_fetch_state().
-	 */
+	/* What the getters above say, for one purpose and at once, because many exits ask. */
 	void (*fetch_state)(struct vmmu_vcpu *vcpu, struct vmmu_fetch_state *f);
 	void (*get_idt)(struct vmmu_vcpu *vcpu, struct kvm_dtable *dt);
 	void (*set_idt)(struct vmmu_vcpu *vcpu, const struct kvm_dtable *dt);
@@ -198,5 +199,14 @@ int vmmu_cpu_own(void);
 void vmmu_cpu_disown(void);
 /* The machine reboots: the extension is off for good, each entry fails. */
 bool vmmu_cpu_going_down(void);
+
+/* cpu/host.c; preemption off */
+
+/* This CPU starts being the vCPU's: other vCPUs' branch predictions are forgotten. */
+void vmmu_host_load(const struct vmmu_vcpu *vcpu);
+/* Before each entry: the host's registers that hardware does not switch become the guest's. */
+void vmmu_host_prepare(const struct vmmu_vcpu *vcpu);
+/* This CPU stops being a vCPU's: they are the host's again. */
+void vmmu_host_put(void);
 
 #endif

@@ -119,6 +119,7 @@ struct vmmu_vcpu {
 	struct vmmu_vm *vm;
 	u32 id;				/* KVM_CREATE_VCPU's argument, the APIC id */
 	u32 index;			/* in vm->vcpus */
+	u64 serial;			/* never used twice, unlike addresses; from 1 */
 	int cpu;			/* loaded there, or last; -1 never */
 	struct mutex mutex;		/* one ioctl at a time */
 	struct kvm_run *run;		/* shared with user space: never trust, read once */
@@ -193,6 +194,7 @@ void vmmu_queue_exception_payload(struct vmmu_vcpu *vcpu, u8 vector, u64 payload
 void vmmu_inject_exception(struct vmmu_vcpu *vcpu, const struct vmmu_exception *e);
 /* Re-injection after a delivery cut short: no contributory rules. */
 void vmmu_requeue_exception(struct vmmu_vcpu *vcpu, u8 vector, bool has_error, u32 error);
+unsigned int vmmu_soft_insn_len(struct vmmu_vcpu *vcpu);
 static inline void vmmu_inject_gp(struct vmmu_vcpu *vcpu)
 {
 	vmmu_queue_exception_error(vcpu, 13, 0);
@@ -372,21 +374,32 @@ int vmmu_set_debugregs(struct vmmu_vcpu *vcpu, const struct kvm_debugregs *dbg);
 int vmmu_get_mp_state(struct vmmu_vcpu *vcpu, struct kvm_mp_state *mp);
 int vmmu_set_mp_state(struct vmmu_vcpu *vcpu, const struct kvm_mp_state *mp);
 
-/* vmmu_fetch_state() for a back end without an answer of its own. */
-void vmmu_fetch_state_by_parts(struct vmmu_vcpu *vcpu, struct vmmu_fetch_state *f);
-
-static inline void vmmu_fetch_state(struct vmmu_vcpu *vcpu, struct vmmu_fetch_state *f)
-{
-	if (likely(vmmu_cpu->fetch_state))
-		vmmu_cpu->fetch_state(vcpu, f);
-	else
-		vmmu_fetch_state_by_parts(vcpu, f);
-}
-
 /* Which mode the guest's code runs in: 2, 4 or 8 (default address bytes of CS). */
 int vmmu_code_bytes(struct vmmu_vcpu *vcpu);
+/* The linear address of rip. */
+u64 vmmu_linear_rip(struct vmmu_vcpu *vcpu);
 
 /* ---- small helpers ---- */
+
+/* RFLAGS as the guest sees it: while user space steps, TF is not the guest's (debug.c). */
+static inline u64 vmmu_get_rflags(struct vmmu_vcpu *vcpu)
+{
+	u64 rflags = vmmu_cpu->get_rflags(vcpu);
+
+	if (unlikely(vcpu->dbg.stepping) && !vcpu->dbg.guest_tf)
+		rflags &= ~(u64)X86_EFLAGS_TF;
+	return rflags;
+}
+
+static inline void vmmu_set_rflags(struct vmmu_vcpu *vcpu, u64 val)
+{
+	if (unlikely(vcpu->dbg.stepping)) {
+		vcpu->dbg.guest_tf = val & X86_EFLAGS_TF;
+		val |= X86_EFLAGS_TF;
+	}
+	vmmu_cpu->set_rflags(vcpu, val);
+}
+
 static inline u32 vmmu_reg32(struct vmmu_vcpu *vcpu, enum vmmu_reg r)
 {
 	return vcpu->regs[r];
