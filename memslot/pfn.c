@@ -22,7 +22,6 @@
 #include "vmmu/vm.h"
 
 /* Pages per look: the prefetch window. */
-#define PFN_BATCH	16
 /* Host faults that one VM_PFNMAP lookup takes before it calls the address unusable. */
 #define PFNMAP_TRIES	8
 
@@ -218,33 +217,4 @@ enum vmmu_pfn_result vmmu_hva_to_pfn(unsigned long hva, unsigned int gup, struct
 		return VMMU_PFN_HWPOISON;
 	}
 	return pfn_by_vma(hva, gup, out);
-}
-
-/**
- * vmmu_hva_to_pfns_fast() - the frames of neighbours, as far as they are there
- * @hva: host virtual address
- * @n: pages from @hva on, in current->mm
- * @write: stop at the first that may not be written
- * @pfns: room for @n
- *
- * Faults nothing in, never sleeps, holds no reference. Return: how many, from the first on.
- */
-int vmmu_hva_to_pfns_fast(unsigned long hva, int n, bool write, unsigned long *pfns)
-{
-	int done = 0;
-
-	while (done < n) {
-		int want = min(n - done, PFN_BATCH), got;
-		u32 writable, good;
-
-		good = vmmu_host_pages(hva + (unsigned long)done * PAGE_SIZE, want, pfns + done,
-				       &writable);
-		if (write)
-			good &= writable;
-		got = ffz(good);
-		done += got;
-		if (got != want)
-			break;
-	}
-	return done;
 }

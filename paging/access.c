@@ -72,26 +72,3 @@ int vmmu_fetch_gva(struct vmmu_vcpu *vcpu, u64 gva, void *data, unsigned int byt
 		access |= VMMU_PFERR_USER;
 	return read_gva(vcpu, &mode, gva, data, bytes, access, e);
 }
-
-int vmmu_write_gva(struct vmmu_vcpu *vcpu, u64 gva, const void *data, unsigned int bytes,
-		   u64 access, struct vmmu_exception *e)
-{
-	struct vmmu_paging_mode mode;
-	struct piece p;
-	int r;
-
-	vmmu_paging_mode(vcpu, &mode);
-	access |= VMMU_PFERR_WRITE;
-	while (bytes) {
-		r = next_piece(vcpu, &mode, gva, bytes, access, &p, e);
-		if (r)
-			return r;
-		r = vmmu_write_guest(vcpu->vm, p.gpa, data, p.bytes);
-		if (r)
-			return r;
-		gva += p.bytes;
-		data += p.bytes;
-		bytes -= p.bytes;
-	}
-	return 0;
-}

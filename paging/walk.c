@@ -230,24 +230,6 @@ int vmmu_gva_walk(struct vmmu_vcpu *vcpu, const struct vmmu_paging_mode *mode, u
 	return -EFAULT;
 }
 
-gpa_t vmmu_gva_to_gpa(struct vmmu_vcpu *vcpu, u64 gva, u64 access, struct vmmu_exception *e)
-{
-	struct vmmu_paging_mode mode;
-	struct vmmu_walk walk;
-	int r;
-
-	vmmu_paging_mode(vcpu, &mode);
-	if ((access & VMMU_PFERR_USER) && mode.cpl < 3)
-		access &= ~VMMU_PFERR_USER;
-	r = vmmu_gva_walk(vcpu, &mode, gva, access, true, &walk, e);
-	if (!r)
-		return walk.gpa;
-	/* A table without memory reads as not present to those who ask for a gpa only. */
-	if (r < 0)
-		page_fault(&mode, gva, access, 0, e);
-	return VMMU_INVALID_GPA;
-}
-
 int vmmu_gva_debug_walk(struct vmmu_vcpu *vcpu, u64 gva, struct vmmu_walk *walk)
 {
 	const struct vmmu_paging_format *fmt;

@@ -195,11 +195,6 @@ enum vmmu_pfn_kind vmmu_pfn_kind(unsigned long pfn);
  */
 enum vmmu_pfn_result vmmu_hva_to_pfn(unsigned long hva, unsigned int gup, struct vmmu_pfn *out);
 /*
- * Fast-only batch for prefetch: how many of @n pages from @hva on were present, up to the
- * first that was not; no reference is held. @write: only writable ones. Never sleeps.
- */
-int vmmu_hva_to_pfns_fast(unsigned long hva, int n, bool write, unsigned long *pfns);
-/*
  * The host's page tables as they are, for up to 32 pages from @hva on in current->mm: bit n
  * of the answer says that pfns[n] is there, and of *writable that the process may write to it.
  */

@@ -136,18 +136,13 @@ struct vmmu_walk {
 int vmmu_gva_walk(struct vmmu_vcpu *vcpu, const struct vmmu_paging_mode *mode, u64 gva,
 		  u64 access, bool set_ad, struct vmmu_walk *walk, struct vmmu_exception *e);
 
-/* gpa or VMMU_INVALID_GPA with *e filled; the access is by the current CPL when @access has
- * VMMU_PFERR_USER, else supervisor. Sets A/D.
- */
-gpa_t vmmu_gva_to_gpa(struct vmmu_vcpu *vcpu, u64 gva, u64 access, struct vmmu_exception *e);
-
 /* For KVM_TRANSLATE and debuggers: no permission is checked, no A/D is set. *walk tells writable
  * and usermode. 0; 1: not mapped; -EFAULT.
  */
 int vmmu_gva_debug_walk(struct vmmu_vcpu *vcpu, u64 gva, struct vmmu_walk *walk);
 
 /*
- * Linear-address reads and writes that may cross pages. 0; 1: *e is the #PF to inject;
+ * Linear-address reads that may cross pages. 0; 1: *e is the #PF to inject;
  * -EFAULT: no memory there (MMIO): the emulator treats MMIO itself.
  */
 int vmmu_read_gva(struct vmmu_vcpu *vcpu, u64 gva, void *data, unsigned int bytes, u64 access,
@@ -155,7 +150,5 @@ int vmmu_read_gva(struct vmmu_vcpu *vcpu, u64 gva, void *data, unsigned int byte
 /* vmmu_read_gva() as the instruction fetch of the current CPL. */
 int vmmu_fetch_gva(struct vmmu_vcpu *vcpu, u64 gva, void *data, unsigned int bytes,
 		   struct vmmu_exception *e);
-int vmmu_write_gva(struct vmmu_vcpu *vcpu, u64 gva, const void *data, unsigned int bytes,
-		   u64 access, struct vmmu_exception *e);
 
 #endif

@@ -5,7 +5,7 @@
  *
  * A request is a bit in vcpu->requests. The maker sets the bit, then looks at
  * vcpu->mode; the vCPU sets mode = IN_GUEST, then looks at the bits. The full
- * barriers between (vmmu_request() here, vmmu_enter_mode() in vcpu/run.c) pair.
+ * barriers between (vmmu_request() here, enter_once() in vcpu/run.c) pair.
  */
 #ifndef VMMU_REQUEST_H
 #define VMMU_REQUEST_H

@@ -21,7 +21,6 @@ struct vmmu_memslots;
 
 #define VMMU_INVALID_GPA	(~(gpa_t)0)
 #define VMMU_ERROR_HVA		(~0UL)
-#define VMMU_INVALID_HPA	(~(u64)0)
 
 /* Page-table levels; a leaf at level n maps 512^(n-1) pages of 4 KiB. */
 enum vmmu_level {
