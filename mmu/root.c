@@ -53,11 +53,6 @@ void vmmu_mmu_unload(struct vmmu_vcpu *vcpu)
 	vcpu->mmu.root = NULL;
 }
 
-void vmmu_mmu_mode_changed(struct vmmu_vcpu *vcpu)
-{
-	vmmu_mmu_guest_flush(vcpu);
-}
-
 void vmmu_mmu_guest_flush(struct vmmu_vcpu *vcpu)
 {
 	if (!vcpu->mmu.shadow) {

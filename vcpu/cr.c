@@ -159,7 +159,7 @@ int vmmu_set_cr0(struct vmmu_vcpu *vcpu, u64 val)
 	}
 	vmmu_cpu->set_cr0(vcpu, val);
 	if ((old ^ val) & CR0_TLB_BITS)
-		vmmu_mmu_mode_changed(vcpu);
+		vmmu_mmu_guest_flush(vcpu);
 	return 0;
 }
 
@@ -189,7 +189,7 @@ int vmmu_set_cr3(struct vmmu_vcpu *vcpu, u64 val)
 	if (pae_paging(&regs) && !load_pdptrs(vcpu, &regs))
 		return 1;
 	vmmu_cpu->set_cr3(vcpu, val);
-	vmmu_mmu_mode_changed(vcpu);
+	vmmu_mmu_guest_flush(vcpu);
 	return 0;
 }
 
@@ -226,7 +226,7 @@ int vmmu_set_cr4(struct vmmu_vcpu *vcpu, u64 val)
 		return 1;
 	vmmu_cpu->set_cr4(vcpu, val);
 	if ((old ^ val) & CR4_TLB_BITS)
-		vmmu_mmu_mode_changed(vcpu);
+		vmmu_mmu_guest_flush(vcpu);
 	vmmu_cpuid_runtime(vcpu);
 	return 0;
 }
@@ -265,7 +265,7 @@ int vmmu_set_efer(struct vmmu_vcpu *vcpu, u64 val, bool host)
 	}
 	vmmu_cpu->set_efer(vcpu, val);
 	if ((old ^ val) & (EFER_NX | EFER_LMA))
-		vmmu_mmu_mode_changed(vcpu);
+		vmmu_mmu_guest_flush(vcpu);
 	return 0;
 }
 

@@ -192,7 +192,6 @@ int vmmu_set_sregs2(struct vmmu_vcpu *vcpu, const struct kvm_sregs2 *sregs)
 	if (pdptrs || !same)
 		vmmu_pdptrs_set(vcpu, pdptrs ? sregs->pdptrs : NULL);
 	vmmu_cpuid_runtime(vcpu);
-	vmmu_mmu_mode_changed(vcpu);
 	vmmu_mmu_guest_flush(vcpu);
 	vmmu_request(vcpu, VMMU_REQ_TLB_FLUSH);
 	vmmu_request(vcpu, VMMU_REQ_EVENT);

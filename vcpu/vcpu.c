@@ -102,7 +102,6 @@ void vmmu_vcpu_reset(struct vmmu_vcpu *vcpu, bool init)
 
 	vcpu->pdptr_valid = false;
 	vmmu_cpu->vcpu_reset(vcpu, init);
-	vmmu_mmu_mode_changed(vcpu);
 	vmmu_mmu_guest_flush(vcpu);
 	vmmu_cpu->set_dr7(vcpu);
 	vmmu_fpu_reset(vcpu, init);

@@ -123,19 +123,12 @@ int vmmu_mmu_fault(struct vmmu_vcpu *vcpu, u64 addr, u64 error);
 bool vmmu_mmu_fault_atomic(struct vmmu_vcpu *vcpu, u64 addr, u64 error);
 
 /**
- * vmmu_mmu_mode_changed() - CR0.PG or WP, CR3, CR4, EFER or the PDPTEs are others now
- * @vcpu: loaded
- *
- * Also after registers set by user space and RESET or INIT. Before the next entry the root
- * is chosen anew and synchronised. Own thread; does not sleep.
- */
-void vmmu_mmu_mode_changed(struct vmmu_vcpu *vcpu);
-
-/**
  * vmmu_mmu_guest_flush() - the guest flushed all its translations
  * @vcpu: loaded
  *
- * By CR3, CR4.PGE, INVPCID. Own thread; does not sleep.
+ * By INVPCID, or because CR0.PG or WP, CR3, CR4, EFER or the PDPTEs are others now: written by
+ * the guest or by user space, or by RESET or INIT. Before the next entry the root is chosen
+ * anew and synchronised. Own thread; does not sleep.
  */
 void vmmu_mmu_guest_flush(struct vmmu_vcpu *vcpu);
 
