@@ -61,7 +61,7 @@ int vmmu_fast_fault(struct vmmu_fault *f)
 		return VMMU_EMULATE;
 
 	if (!vmmu_spte_leaf(it.old, it.level)) {
-		f->absent = vmmu_window_absent(&it);
+		f->absent = vmmu_window_absent(it.sptep, it.level);
 		f->split = f->absent != VMMU_WINDOW_ALL;
 		return VMMU_NEXT_STAGE;
 	}

@@ -155,33 +155,20 @@ static int fault_run(struct vmmu_fault *f)
 
 static int tdp_fault(struct vmmu_vcpu *vcpu, u64 addr, u64 error)
 {
-	struct vmmu_fault f = {
-		.vcpu = vcpu,
-		.vm = vcpu->vm,
-		.addr = addr,
-		.error = error,
-		.write = error & VMMU_PFERR_WRITE,
-		.exec = error & VMMU_PFERR_FETCH,
-		.gfn = gpa_to_gfn(addr),
-	};
-	int verdict = fault_run(&f);
+	struct vmmu_fault f = VMMU_FAULT_INIT(vcpu, addr, error);
+	int verdict;
 
+	f.gfn = gpa_to_gfn(addr);
+	verdict = fault_run(&f);
 	trace_vmmu_page_fault(vcpu->id, vcpu->rip, addr, error, f.level, verdict);
 	return verdict;
 }
 
 bool vmmu_mmu_fault_atomic(struct vmmu_vcpu *vcpu, u64 addr, u64 error)
 {
-	struct vmmu_fault f = {
-		.vcpu = vcpu,
-		.vm = vcpu->vm,
-		.addr = addr,
-		.error = error,
-		.write = error & VMMU_PFERR_WRITE,
-		.exec = error & VMMU_PFERR_FETCH,
-		.gfn = gpa_to_gfn(addr),
-	};
+	struct vmmu_fault f = VMMU_FAULT_INIT(vcpu, addr, error);
 
+	f.gfn = gpa_to_gfn(addr);
 	return !vcpu->vm->mmu.shadow && !trace_vmmu_page_fault_enabled() &&
 	       !(error & VMMU_PFERR_RSVD) && vmmu_fast_fault(&f) == VMMU_RETRY;
 }

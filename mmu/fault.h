@@ -42,6 +42,16 @@ struct vmmu_fault {
 	struct vmmu_window window;
 };
 
+/* The question of a struct vmmu_fault; the rest is zero. */
+#define VMMU_FAULT_INIT(_vcpu, _addr, _error) {		\
+	.vcpu = (_vcpu),				\
+	.vm = (_vcpu)->vm,				\
+	.addr = (_addr),				\
+	.error = (_error),				\
+	.write = (_error) & VMMU_PFERR_WRITE,		\
+	.exec = (_error) & VMMU_PFERR_FETCH,		\
+}
+
 /* The stages that shadow paging has in common with TDP; each fills its part of @f. */
 int vmmu_fault_slot(struct vmmu_fault *f);
 int vmmu_fault_pfn(struct vmmu_fault *f);

@@ -10,16 +10,15 @@
 #include <linux/bitops.h>
 #include "window.h"
 
-u16 vmmu_window_absent(const struct vmmu_iter *it)
+u16 vmmu_window_absent(const u64 *sptep, int level)
 {
+	const u64 *first = PTR_ALIGN_DOWN(sptep, VMMU_WINDOW_SIZE * sizeof(u64));
 	unsigned int absent = 0;
-	const u64 *first;
 
 	/* Not even a table. */
-	if (it->level != VMMU_LEVEL_4K)
+	if (level != VMMU_LEVEL_4K)
 		return VMMU_WINDOW_ALL;
 
-	first = PTR_ALIGN_DOWN(it->sptep, VMMU_WINDOW_SIZE * sizeof(u64));
 	for (int i = VMMU_WINDOW_SIZE - 1; i >= 0; i--)
 		absent = 2 * absent + (READ_ONCE(first[i]) == VMMU_SPTE_EMPTY);
 	return absent;

@@ -28,8 +28,8 @@ static inline gfn_t vmmu_window_gfn(gfn_t gfn)
 	return gfn & ~(gfn_t)(VMMU_WINDOW_SIZE - 1);
 }
 
-/* Which entries of the window that holds @it have nothing at all. @it: vmmu_iter_find(). */
-u16 vmmu_window_absent(const struct vmmu_iter *it);
+/* Which entries of the window around @sptep, the lowest that there is, have nothing at all. */
+u16 vmmu_window_absent(const u64 *sptep, int level);
 
 /* Those of @absent worth a guess when @gfn faults: in the slot, and not @gfn itself. */
 u16 vmmu_window_clip(gfn_t gfn, gfn_t slot_base, unsigned long slot_npages, u16 absent);

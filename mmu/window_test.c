@@ -49,7 +49,7 @@ static void window_absent_mask(struct kunit *test)
 	struct vmmu_iter it;
 
 	KUNIT_ASSERT_TRUE(test, vmmu_iter_find(&it, root, 0x25));
-	KUNIT_EXPECT_EQ(test, vmmu_window_absent(&it), 0xffff);
+	KUNIT_EXPECT_EQ(test, vmmu_window_absent(it.sptep, it.level), 0xffff);
 
 	root->spt[0] = vmmu_spte_make_table(&vmmu_format_x86_64, sp);
 	sp->spt[0x20] = test_leaf(&vmmu_format_x86_64, VMMU_LEVEL_4K, TEST_PFN);
@@ -58,7 +58,7 @@ static void window_absent_mask(struct kunit *test)
 	sp->spt[0x1f] = sp->spt[0x20];
 	sp->spt[0x30] = sp->spt[0x20];
 	KUNIT_ASSERT_TRUE(test, vmmu_iter_find(&it, root, 0x25));
-	KUNIT_EXPECT_EQ(test, vmmu_window_absent(&it), 0x7ffa);
+	KUNIT_EXPECT_EQ(test, vmmu_window_absent(it.sptep, it.level), 0x7ffa);
 	test_free_tables(root);
 }
 

@@ -92,17 +92,15 @@ static u8 guest_level(const struct vmmu_shadow_fault *sf)
  */
 static u16 absent_around(struct vmmu_vcpu *vcpu, u64 gva)
 {
-	unsigned int first = vmmu_shadow_index(gva, VMMU_LEVEL_4K) & ~(VMMU_WINDOW_SIZE - 1);
 	const struct vmmu_shadow *s;
-	u16 absent = 0;
+	int level;
 
 	guard(rcu)();
 	s = vmmu_shadow_find(vcpu, gva);
-	if (!s || s->sp.role.level > VMMU_LEVEL_4K)
+	if (!s)
 		return VMMU_WINDOW_ALL;
-	for (int i = VMMU_WINDOW_SIZE - 1; i >= 0; i--)
-		absent = absent << 1 | (READ_ONCE(s->sp.spt[first + i]) == VMMU_SPTE_EMPTY);
-	return absent;
+	level = s->sp.role.level;
+	return vmmu_window_absent(&s->sp.spt[vmmu_shadow_index(gva, level)], level);
 }
 
 /* The needed frame: out of the guesses, or alone. */
@@ -181,16 +179,7 @@ static int shadow_fault(struct vmmu_shadow_fault *sf)
 
 int vmmu_shadow_fault(struct vmmu_vcpu *vcpu, u64 gva, u64 error)
 {
-	struct vmmu_shadow_fault sf = {
-		.f = {
-			.vcpu = vcpu,
-			.vm = vcpu->vm,
-			.addr = gva,
-			.error = error,
-			.write = error & VMMU_PFERR_WRITE,
-			.exec = error & VMMU_PFERR_FETCH,
-		},
-	};
+	struct vmmu_shadow_fault sf = { .f = VMMU_FAULT_INIT(vcpu, gva, error) };
 	int verdict = shadow_fault(&sf);
 
 	trace_vmmu_page_fault(vcpu->id, vcpu->rip, gva, error, sf.f.level, verdict);
