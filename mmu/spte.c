@@ -160,6 +160,23 @@ static __always_inline bool owes_flush(const struct vmmu_spte_format *fmt, u64 o
 	       (new & ~old & fmt->noexec);
 }
 
+static __always_inline void note_flush(struct vmmu_gather *g, u64 old, u64 new, int level)
+{
+	if (!owes_flush(g->fmt, old, new, level))
+		return;
+	g->flush = true;
+	vmmu_audit_owes(g);
+}
+
+/* From a leaf to @new, which may be one too. */
+static __always_inline void leave_leaf(struct vmmu_gather *g, u64 old, u64 new, bool is_leaf)
+{
+	if (is_leaf && !same_mapping(old, new))
+		vmmu_vm_kill(g->vm, "a mapped frame changed without being unmapped");
+	if (!is_leaf || (old & ~new & g->fmt->dirty))
+		leaf_to_page(g->fmt, old);
+}
+
 static void unlink_table(struct vmmu_gather *g, u64 old, int level);
 
 /*
@@ -173,16 +190,9 @@ static noinline void shadow_spte_changed(struct vmmu_gather *g, u64 *sptep, gfn_
 
 	trace_vmmu_spte(gfn, level, old, new);
 
-	if (owes_flush(g->fmt, old, new, level)) {
-		g->flush = true;
-		vmmu_audit_owes(g);
-	}
-	if (was_leaf) {
-		if (is_leaf && !same_mapping(old, new))
-			vmmu_vm_kill(g->vm, "a mapped frame changed without being unmapped");
-		if (!is_leaf || (old & ~new & g->fmt->dirty))
-			leaf_to_page(g->fmt, old);
-	}
+	note_flush(g, old, new, level);
+	if (was_leaf)
+		leave_leaf(g, old, new, is_leaf);
 	if (was_leaf && !is_leaf) {
 		g->leaves[level]--;
 		vmmu_rmap_remove(g, gfn, level, sptep);
@@ -219,16 +229,9 @@ static __always_inline void spte_changed(struct vmmu_gather *g, gfn_t gfn, int l
 	if (is_leaf != was_leaf)
 		g->leaves[level] += is_leaf ? 1 : -1;
 
-	if (owes_flush(g->fmt, old, new, level)) {
-		g->flush = true;
-		vmmu_audit_owes(g);
-	}
-
+	note_flush(g, old, new, level);
 	if (was_leaf) {
-		if (is_leaf && !same_mapping(old, new))
-			vmmu_vm_kill(g->vm, "a mapped frame changed without being unmapped");
-		if (!is_leaf || (old & ~new & g->fmt->dirty))
-			leaf_to_page(g->fmt, old);
+		leave_leaf(g, old, new, is_leaf);
 		/* A split: the new table is full of what the leaf said. */
 		if (vmmu_spte_table(new, level)) {
 			g->nr_pages++;
