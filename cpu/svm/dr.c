@@ -20,7 +20,6 @@
 #include "../host.h"
 #include "vmcb.h"
 
-
 /* Interrupts off, just before the entry. True: DR0-3 are the guest's now. */
 bool svm_dr_enter(struct vmmu_vcpu *vcpu)
 {
