@@ -21,6 +21,7 @@ static const struct vmmu_room {
 	void (*exit)(void);
 } rooms[] = {
 	{ "cpu", vmmu_cpu_own, vmmu_cpu_disown },
+	{ "vcpu", vmmu_vcpu_module_init, vmmu_vcpu_module_exit },
 	{ "requests", vmmu_request_module_init, vmmu_request_module_exit },
 	{ "fpu", vmmu_fpu_module_init, NULL },
 	{ "cpuid", vmmu_cpuid_module_init, NULL },

@@ -24,13 +24,10 @@ static void init_fields(struct vmmu_vm *vm)
 	xa_init(&vm->vcpus);
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
-	/* The scheduler looks at notifiers only while somebody has any. */
-	preempt_notifier_inc();
 }
 
 static void undo_fields(struct vmmu_vm *vm)
 {
-	preempt_notifier_dec();
 	mmdrop(vm->mm);
 	kvfree(vm);
 }

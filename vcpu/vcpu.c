@@ -50,6 +50,21 @@ static struct preempt_ops preempt_ops = {
 	.sched_out = sched_out,
 };
 
+/*
+ * The scheduler looks at notifiers only while somebody has any. Once for all VMs, because
+ * the answer is patched into its code: that stops every CPU several times.
+ */
+int vmmu_vcpu_module_init(void)
+{
+	preempt_notifier_inc();
+	return 0;
+}
+
+void vmmu_vcpu_module_exit(void)
+{
+	preempt_notifier_dec();
+}
+
 /**
  * vmmu_vcpu_load() - bind the vCPU to this thread
  * @vcpu: its mutex held

@@ -166,6 +166,8 @@ struct vmmu_vcpu {
 };
 
 /* ---- life: vcpu/vcpu.c ---- */
+int vmmu_vcpu_module_init(void);
+void vmmu_vcpu_module_exit(void);
 struct vmmu_vcpu *vmmu_vcpu_create(struct vmmu_vm *vm, u32 id);
 void vmmu_vcpu_destroy(struct vmmu_vcpu *vcpu);
 /* Bind to this thread and CPU (preempt notifier); vcpu->mutex held. */
