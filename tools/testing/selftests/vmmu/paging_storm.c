@@ -189,6 +189,17 @@ static bool all_done(unsigned int cpus)
 	return true;
 }
 
+/* A busy host may not have let each of them run yet. */
+static bool all_began(unsigned int cpus)
+{
+	unsigned int i;
+
+	for (i = 0; i < cpus; i++)
+		if (!READ(guest_var(g, storm).accesses[i]))
+			return false;
+	return true;
+}
+
 static void storm_on(struct __test_metadata *_metadata, unsigned int cpus,
 		     enum backing backing, bool with_events)
 {
@@ -213,7 +224,7 @@ static void storm_on(struct __test_metadata *_metadata, unsigned int cpus,
 		ASSERT_EQ(0, pthread_create(&g->vcpu[i].thread, NULL, vcpu_thread,
 					    &g->vcpu[i]));
 	while (!all_done(cpus)) {
-		if (!rounds && now_ns() > end)
+		if (!rounds && now_ns() > end && all_began(cpus))
 			WRITE(in->stop, 1);
 		if (with_events)
 			event(&s);
