@@ -594,6 +594,20 @@ static void spin_deaf(uint64_t arg)
 		;
 }
 
+/* After a refused entry: INIT's state, or the guest's own. And it can be used again. */
+static void no_host_address(struct __test_metadata *_metadata, struct vcpu *v)
+{
+	struct kvm_sregs s = vcpu_sregs(v);
+
+	EXPECT_EQ(0, s.gdt.base >> 63);
+	EXPECT_EQ(0, s.idt.base >> 63);
+	EXPECT_EQ(0, vcpu_regs(v).rip >> 63);
+
+	vcpu_long(v, spin_deaf, 0);
+	vcpu_set_mp_state(v, KVM_MP_STATE_RUNNABLE);
+	attack(v, 50);
+}
+
 /*
  * NW without CD is #GP on a processor. An emulated one takes it, refuses the next
  * entry, and may have written its own state over the guest's by then.
@@ -601,7 +615,6 @@ static void spin_deaf(uint64_t arg)
 TEST(refused_entry)
 {
 	struct vcpu *by, *v;
-	struct kvm_sregs s;
 
 	if (strstr(device_path(), "kvm"))
 		SKIP(return, "the guest would keep the host's interrupts out");
@@ -615,15 +628,24 @@ TEST(refused_entry)
 	ASSERT_EQ(KVM_EXIT_IO, v->run->exit_reason);
 	ASSERT_EQ(0, vcpu_enter(v));
 	ASSERT_EQ(KVM_EXIT_FAIL_ENTRY, v->run->exit_reason);
-	s = vcpu_sregs(v);
-	/* INIT's, or the guest's own: never an address of the host's kernel. */
-	EXPECT_EQ(0, s.gdt.base >> 63);
-	EXPECT_EQ(0, s.idt.base >> 63);
-	EXPECT_EQ(0, vcpu_regs(v).rip >> 63);
+	no_host_address(_metadata, v);
+	bystander_end(by);
+}
 
-	vcpu_long(v, spin_deaf, 0);
-	vcpu_set_mp_state(v, KVM_MP_STATE_RUNNABLE);
-	attack(v, 50);
+/* CS that is 64-bit and 32-bit code at once: looked at when all state has been loaded. */
+TEST(refused_segment)
+{
+	struct vcpu *by, *v;
+	struct kvm_sregs s;
+
+	by = bystander_start();
+	v = guest_vcpu(guest_new(0), spin_deaf, 0);
+	s = vcpu_sregs(v);
+	s.cs.db = 1;
+	vcpu_set_sregs(v, &s);
+	ASSERT_EQ(0, vcpu_enter(v));
+	ASSERT_EQ(KVM_EXIT_FAIL_ENTRY, v->run->exit_reason);
+	no_host_address(_metadata, v);
 	bystander_end(by);
 }
 
