@@ -80,9 +80,12 @@ static void get_cpu(struct vcpu *v, struct cpu_state *s, bool lapic)
 	int size = guest_cap(v->guest, KVM_CAP_XSAVE2);
 
 	memset(s, 0, sizeof(*s));
-	/* First: a payload that waits goes to DR6 or CR2 now. Then MP state: it may change rip. */
-	GET(v->fd, KVM_GET_VCPU_EVENTS, &s->events);
+	/*
+	 * These first: in-tree KVM lets a waiting INIT happen when MP state is read, and a
+	 * payload that waits goes to DR6 or CR2 with the events.
+	 */
 	GET(v->fd, KVM_GET_MP_STATE, &s->mp);
+	GET(v->fd, KVM_GET_VCPU_EVENTS, &s->events);
 	GET(v->fd, KVM_GET_REGS, &s->regs);
 	GET(v->fd, KVM_GET_SREGS2, &s->sregs);
 	GET(v->fd, KVM_GET_FPU, &s->fpu);
