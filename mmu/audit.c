@@ -25,6 +25,7 @@
 /* What one walk has counted. */
 struct audit_walk {
 	struct vmmu_vm *vm;
+	const struct vmmu_spte_format *fmt;	/* of the table that it is in */
 	bool host;		/* the host's tables can be looked at */
 	long nr_pages;
 	long leaves[VMMU_LEVEL_1G + 1];
@@ -93,7 +94,7 @@ static void audit_finding(struct audit_walk *w, const struct vmmu_iter *it, cons
 static void audit_host(struct audit_walk *w, const struct vmmu_iter *it)
 {
 	struct vmmu_memslot *slot = vmmu_gfn_to_slot(w->vm, it->gfn);
-	bool write = it->old & w->vm->mmu.format->write;
+	bool write = it->old & w->fmt->write;
 	struct vmmu_pfn pfn;
 	unsigned long hva;
 
@@ -101,7 +102,7 @@ static void audit_host(struct audit_walk *w, const struct vmmu_iter *it)
 		audit_finding(w, it, "a leaf outside of every slot");
 		return;
 	}
-	if (slot->invalid || !(it->old & w->vm->mmu.format->managed))
+	if (slot->invalid || !(it->old & w->fmt->managed))
 		return;
 
 	hva = vmmu_slot_hva(slot, it->gfn);
@@ -183,8 +184,7 @@ static void audit_shadow_leaf(struct audit_walk *w, const struct vmmu_iter *it)
 	}
 	if (!list_has(*vmmu_rmap_head(slot, it->gfn, it->level), it->sptep))
 		audit_finding(w, it, "the reverse map does not know a leaf");
-	if ((it->old & w->vm->mmu.format->write) &&
-	    *vmmu_rmap_tables(slot, it->gfn, it->level))
+	if ((it->old & w->fmt->write) && *vmmu_rmap_tables(slot, it->gfn, it->level))
 		audit_finding(w, it, "a guest's page table can be written unseen");
 	if (w->host)
 		audit_host(w, it);
@@ -195,6 +195,7 @@ static void audit_shadow_page(struct audit_walk *w, const struct vmmu_shadow *s)
 	struct vmmu_iter it;
 
 	w->nr_pages++;
+	w->fmt = vmmu_shadow_format(s->sp.role);
 	if (s->is_unsync && (s->sp.role.direct || s->sp.role.level > VMMU_LEVEL_4K))
 		vmmu_vm_kill(w->vm, "audit: an unsync page of the wrong kind");
 	for (unsigned int i = 0; i < VMMU_SPTES_PER_PAGE && !vmmu_vm_dead(w->vm); i++) {
@@ -220,7 +221,7 @@ static void audit_shadow(struct audit_walk *w)
 void vmmu_audit_vm(struct vmmu_vm *vm)
 {
 	struct vmmu_mmu_vm *mmu = &vm->mmu;
-	struct audit_walk w = { .vm = vm };
+	struct audit_walk w = { .vm = vm, .fmt = mmu->format };
 	int idx;
 
 	/* Often enough to find it, not so often that a VM with many slot changes crawls. */

@@ -20,7 +20,7 @@ struct vmmu_rmap_stock;
 
 struct vmmu_gather {
 	struct vmmu_vm *vm;
-	const struct vmmu_spte_format *fmt;
+	const struct vmmu_spte_format *fmt;	/* TDP; a shadow page's: vmmu_shadow_format() */
 	struct vmmu_rmap_stock *stock;	/* shadow paging: what new mappings need; may be NULL */
 	struct vmmu_memslot *slot;	/* shadow paging: the last that was looked up */
 	bool flush;			/* owed and not yet paid */

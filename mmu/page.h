@@ -31,7 +31,8 @@ union vmmu_role {
 		u32 pse : 1;	/* CR4.PSE, in 2-level mode */
 		u32 nowp : 1;	/* CR0.WP = 0: the supervisor may be given what users only read */
 		u32 pkey : 4;	/* of a direct page's entries: the large page's */
-		u32 zero : 13;	/* named, or else an initialiser need not clear it */
+		u32 tdp : 1;	/* in the format of two-dimensional tables: an unpaged guest's */
+		u32 zero : 12;	/* named, or else an initialiser need not clear it */
 	};
 };
 

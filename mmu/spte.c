@@ -160,21 +160,23 @@ static __always_inline bool owes_flush(const struct vmmu_spte_format *fmt, u64 o
 	       (new & ~old & fmt->noexec);
 }
 
-static __always_inline void note_flush(struct vmmu_gather *g, u64 old, u64 new, int level)
+static __always_inline void note_flush(struct vmmu_gather *g, const struct vmmu_spte_format *fmt,
+				       u64 old, u64 new, int level)
 {
-	if (!owes_flush(g->fmt, old, new, level))
+	if (!owes_flush(fmt, old, new, level))
 		return;
 	g->flush = true;
 	vmmu_audit_owes(g);
 }
 
 /* From a leaf to @new, which may be one too. */
-static __always_inline void leave_leaf(struct vmmu_gather *g, u64 old, u64 new, bool is_leaf)
+static __always_inline void leave_leaf(struct vmmu_gather *g, const struct vmmu_spte_format *fmt,
+				       u64 old, u64 new, bool is_leaf)
 {
 	if (is_leaf && !same_mapping(old, new))
 		vmmu_vm_kill(g->vm, "a mapped frame changed without being unmapped");
-	if (!is_leaf || (old & ~new & g->fmt->dirty))
-		leaf_to_page(g->fmt, old);
+	if (!is_leaf || (old & ~new & fmt->dirty))
+		leaf_to_page(fmt, old);
 }
 
 static void unlink_table(struct vmmu_gather *g, u64 old, int level);
@@ -186,13 +188,14 @@ static void unlink_table(struct vmmu_gather *g, u64 old, int level);
 static noinline void shadow_spte_changed(struct vmmu_gather *g, u64 *sptep, gfn_t gfn, int level,
 					 u64 old, u64 new)
 {
+	const struct vmmu_spte_format *fmt = vmmu_shadow_format(vmmu_sp_of(sptep)->role);
 	bool was_leaf = vmmu_spte_leaf(old, level), is_leaf = vmmu_spte_leaf(new, level);
 
 	trace_vmmu_spte(gfn, level, old, new);
 
-	note_flush(g, old, new, level);
+	note_flush(g, fmt, old, new, level);
 	if (was_leaf)
-		leave_leaf(g, old, new, is_leaf);
+		leave_leaf(g, fmt, old, new, is_leaf);
 	if (was_leaf && !is_leaf) {
 		g->leaves[level]--;
 		vmmu_rmap_remove(g, gfn, level, sptep);
@@ -229,9 +232,9 @@ static __always_inline void spte_changed(struct vmmu_gather *g, gfn_t gfn, int l
 	if (is_leaf != was_leaf)
 		g->leaves[level] += is_leaf ? 1 : -1;
 
-	note_flush(g, old, new, level);
+	note_flush(g, g->fmt, old, new, level);
 	if (was_leaf) {
-		leave_leaf(g, old, new, is_leaf);
+		leave_leaf(g, g->fmt, old, new, is_leaf);
 		/* A split: the new table is full of what the leaf said. */
 		if (vmmu_spte_table(new, level)) {
 			g->nr_pages++;

@@ -18,6 +18,7 @@ struct vmmu_spte_format;
 struct vmmu_cpu_caps {
 	bool tdp;		/* two-dimensional paging is on (NPT, EPT) */
 	bool tdp_ad;		/* its entries have accessed and dirty bits */
+	bool tdp_unpaged;	/* without tdp: but a guest that does not page runs on it */
 	bool next_rip;		/* the exit says where the next instruction is */
 	bool flush_by_asid;
 	u8 tdp_max_level;	/* largest leaf: VMMU_LEVEL_2M or VMMU_LEVEL_1G */

@@ -13,7 +13,6 @@
  */
 #include <asm/processor-flags.h>
 #include "shadow.h"
-#include "vmmu/cpu.h"
 #include "vmmu/notifier.h"
 #include "vmmu/trace.h"
 
@@ -114,8 +113,9 @@ static int fault_frame(struct vmmu_shadow_fault *sf)
 
 	f->seq = vmmu_notifier_seq(f->vm);
 	if (guest_level(sf) > VMMU_LEVEL_4K) {
-		/* Neighbours are neighbours in memory too. */
-		f->absent = absent_around(f->vcpu, f->addr);
+		/* Neighbours are neighbours in memory too. No guess that nobody could judge. */
+		f->absent = vmmu_shadow_format(role)->accessed ?
+			    absent_around(f->vcpu, f->addr) : 0;
 		return vmmu_fault_window(f) ? VMMU_NEXT_STAGE : vmmu_fault_pfn(f);
 	}
 

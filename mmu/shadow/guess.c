@@ -135,7 +135,7 @@ static void guess_install(struct vmmu_gather *g, struct vmmu_shadow *s, struct v
 
 	it->gfn = gfn;
 	vmmu_shadow_make_list_room(g, slot, gfn, VMMU_LEVEL_4K);
-	vmmu_spte_change(g, it, vmmu_spte_make(g->fmt, &want));
+	vmmu_spte_change(g, it, vmmu_spte_make(&vmmu_format_shadow, &want));
 }
 
 void vmmu_guess_map(struct vmmu_gather *g, struct vmmu_shadow *s, unsigned int first,

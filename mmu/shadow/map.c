@@ -68,6 +68,7 @@ static gfn_t child_name(const struct vmmu_shadow_fault *sf, int level, union vmm
 		.access = sf->page_access,
 		.nowp = sf->role.nowp,
 		.pkey = sf->walk.pkey,
+		.tdp = sf->role.tdp,
 	};
 	return gfn_round(sf->f.gfn, level);
 }
@@ -76,6 +77,7 @@ static gfn_t child_name(const struct vmmu_shadow_fault *sf, int level, union vmm
 static struct vmmu_shadow *link_child(struct vmmu_shadow_fault *sf, struct vmmu_gather *g,
 				      struct vmmu_shadow *s, unsigned int i)
 {
+	const struct vmmu_spte_format *fmt = vmmu_shadow_format(s->sp.role);
 	int level = s->sp.role.level;
 	struct vmmu_shadow *child;
 	union vmmu_role role;
@@ -99,7 +101,7 @@ static struct vmmu_shadow *link_child(struct vmmu_shadow_fault *sf, struct vmmu_
 		s->gptes[i] = sf->walk.gpte[level - 1];
 	}
 	vmmu_shadow_make_parent_room(g, child);
-	if (!vmmu_spte_change(g, &it, vmmu_spte_make_table(g->fmt, &child->sp)))
+	if (!vmmu_spte_change(g, &it, vmmu_spte_make_table(fmt, &child->sp)))
 		return NULL;
 	return child;
 }
@@ -108,6 +110,7 @@ static struct vmmu_shadow *link_child(struct vmmu_shadow_fault *sf, struct vmmu_
 static void map_leaf(struct vmmu_shadow_fault *sf, struct vmmu_gather *g, struct vmmu_shadow *s,
 		     unsigned int i)
 {
+	const struct vmmu_spte_format *fmt = vmmu_shadow_format(s->sp.role);
 	struct vmmu_fault *f = &sf->f;
 	int level = s->sp.role.level;
 	gfn_t gfn = gfn_round(f->gfn, level);
@@ -128,12 +131,12 @@ static void map_leaf(struct vmmu_shadow_fault *sf, struct vmmu_gather *g, struct
 	/* Not unseen, then. */
 	if (level == VMMU_LEVEL_4K && vmmu_rmap_is_table(f->slot, gfn))
 		want.access &= ~VMMU_ACC_WRITE;
-	new = vmmu_spte_make(g->fmt, &want);
+	new = vmmu_spte_make(fmt, &want);
 
 	vmmu_shadow_iter(&it, s, i);
 	if (vmmu_spte_leaf(it.old, level) && it.gfn == gfn &&
 	    vmmu_spte_pfn(it.old) == want.pfn)
-		new |= it.old & (g->fmt->accessed | g->fmt->dirty);
+		new |= it.old & (fmt->accessed | fmt->dirty);
 	else
 		clear_entry(g, &it);
 
@@ -144,8 +147,8 @@ static void map_leaf(struct vmmu_shadow_fault *sf, struct vmmu_gather *g, struct
 	it.gfn = gfn;
 	/* Hardware may set accessed and dirty bits meanwhile. */
 	while (!vmmu_spte_change(g, &it, new))
-		new |= it.old & (g->fmt->accessed | g->fmt->dirty);
-	if (want.logged && (new & g->fmt->write))
+		new |= it.old & (fmt->accessed | fmt->dirty);
+	if (want.logged && (new & fmt->write))
 		vmmu_mark_page_dirty(f->slot, f->gfn);
 }
 
@@ -153,6 +156,7 @@ static void map_leaf(struct vmmu_shadow_fault *sf, struct vmmu_gather *g, struct
 static void map_window(struct vmmu_shadow_fault *sf, struct vmmu_gather *g,
 		       struct vmmu_shadow *s)
 {
+	const struct vmmu_spte_format *fmt = vmmu_shadow_format(s->sp.role);
 	const struct vmmu_window *w = &sf->f.window;
 	struct vmmu_memslot *slot = sf->f.slot;
 	struct vmmu_spte_want want = {
@@ -182,7 +186,7 @@ static void map_window(struct vmmu_shadow_fault *sf, struct vmmu_gather *g,
 			want.access &= ~VMMU_ACC_WRITE;
 		it.gfn = gfn;
 		vmmu_shadow_make_list_room(g, slot, gfn, VMMU_LEVEL_4K);
-		vmmu_spte_change(g, &it, vmmu_spte_make(g->fmt, &want));
+		vmmu_spte_change(g, &it, vmmu_spte_make(fmt, &want));
 	}
 }
 

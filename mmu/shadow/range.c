@@ -6,7 +6,6 @@
  * flushed, unless its caller said no.
  */
 #include "shadow.h"
-#include "vmmu/cpu.h"
 
 /* The leaves over @gfn of @level, one by one; each is gone when the next is asked for. */
 static void zap_head(struct vmmu_gather *g, struct vmmu_memslot *slot, gfn_t gfn, int level)
@@ -46,12 +45,31 @@ bool vmmu_shadow_unmap_range(struct vmmu_gather *g, const struct vmmu_gfn_range 
 	return vmmu_gather_hand_over(g);
 }
 
-/* Take @bits from the leaves of a head; returns what was there. */
-static u64 clear_head(struct vmmu_gather *g, unsigned long head, gfn_t gfn, int level, u64 bits)
+/* Where the bit that is asked for stands depends on the page's format. */
+static u64 accessed_bit(const struct vmmu_spte_format *fmt)
+{
+	return fmt->accessed;
+}
+
+static u64 write_bit(const struct vmmu_spte_format *fmt)
+{
+	return fmt->write;
+}
+
+static __always_inline u64 bit_of(const u64 *sptep,
+				  u64 (*bit)(const struct vmmu_spte_format *fmt))
+{
+	return bit(vmmu_shadow_format(vmmu_sp_of(sptep)->role));
+}
+
+/* Take a bit from the leaves of a head; had one of them it? */
+static __always_inline bool clear_head(struct vmmu_gather *g, unsigned long head, gfn_t gfn,
+				       int level,
+				       u64 (*bit)(const struct vmmu_spte_format *fmt))
 {
 	struct vmmu_rmap_pos pos;
 	struct vmmu_iter it;
-	u64 was = 0;
+	bool was = false;
 	u64 *sptep;
 
 	for_each_rmap_spte(sptep, pos, head) {
@@ -59,19 +77,19 @@ static u64 clear_head(struct vmmu_gather *g, unsigned long head, gfn_t gfn, int 
 		it.old = READ_ONCE(*sptep);
 		it.level = level;
 		it.gfn = gfn;
-		was |= vmmu_spte_clear(g, &it, bits);
+		was |= !!vmmu_spte_clear(g, &it, bit_of(sptep, bit));
 	}
 	return was;
 }
 
-/* Has one of them any of @bits? */
-static bool test_head(unsigned long head, u64 bits)
+static __always_inline bool test_head(unsigned long head,
+				      u64 (*bit)(const struct vmmu_spte_format *fmt))
 {
 	struct vmmu_rmap_pos pos;
 	u64 *sptep;
 
 	for_each_rmap_spte(sptep, pos, head) {
-		if (READ_ONCE(*sptep) & bits)
+		if (READ_ONCE(*sptep) & bit_of(sptep, bit))
 			return true;
 	}
 	return false;
@@ -79,7 +97,6 @@ static bool test_head(unsigned long head, u64 bits)
 
 bool vmmu_shadow_age_range(struct vmmu_gather *g, const struct vmmu_gfn_range *range, bool clear)
 {
-	u64 accessed = g->fmt->accessed;
 	bool young = false;
 
 	for (int level = VMMU_LEVEL_4K; level <= VMMU_LEVEL_1G; level++) {
@@ -91,8 +108,8 @@ bool vmmu_shadow_age_range(struct vmmu_gather *g, const struct vmmu_gfn_range *r
 			if (!head)
 				continue;
 			if (clear)
-				young |= !!clear_head(g, head, gfn, level, accessed);
-			else if (test_head(head, accessed))
+				young |= clear_head(g, head, gfn, level, accessed_bit);
+			else if (test_head(head, accessed_bit))
 				return true;
 		}
 	}
@@ -107,8 +124,7 @@ void vmmu_shadow_wrprot_slot(struct vmmu_gather *g, const struct vmmu_memslot *s
 		gfn_t gfn = gfn_round(slot->base_gfn, level);
 
 		for (; gfn < end; gfn += VMMU_PAGES_PER_LEVEL(level)) {
-			clear_head(g, *vmmu_rmap_head(slot, gfn, level), gfn, level,
-				   g->fmt->write);
+			clear_head(g, *vmmu_rmap_head(slot, gfn, level), gfn, level, write_bit);
 			vmmu_gather_rest(g);
 		}
 	}

@@ -219,7 +219,7 @@ void vmmu_rmap_remove(struct vmmu_gather *g, gfn_t gfn, int level, u64 *sptep)
 
 void vmmu_rmap_wrprot(struct vmmu_gather *g, struct vmmu_memslot *slot, gfn_t gfn, bool table)
 {
-	u64 bits = g->fmt->write | (table ? g->fmt->mmu_writable : 0);
+	const struct vmmu_spte_format *fmt;
 	struct vmmu_rmap_pos pos;
 	struct vmmu_iter it = {};
 	u64 *sptep;
@@ -230,7 +230,8 @@ void vmmu_rmap_wrprot(struct vmmu_gather *g, struct vmmu_memslot *slot, gfn_t gf
 			it.gfn = gfn_round(gfn, level);
 			it.level = level;
 			it.old = READ_ONCE(*sptep);
-			vmmu_spte_clear(g, &it, bits);
+			fmt = vmmu_shadow_format(vmmu_sp_of(sptep)->role);
+			vmmu_spte_clear(g, &it, fmt->write | (table ? fmt->mmu_writable : 0));
 		}
 	}
 }

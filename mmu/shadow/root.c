@@ -8,7 +8,8 @@
  * reference to its pages. In long mode it is one page; in all other modes hardware
  * reads four PDPTEs below 4 GiB, which are ours to write: they are registers, not
  * SPTEs. Where the guest's root is nowhere in memory hardware gets an empty one, and
- * each access faults.
+ * each access faults. An unpaged guest's root is four PDPTEs of direct pages too, or one
+ * direct page in the format of two-dimensional tables (vmmu_cpu_caps.tdp_unpaged).
  *
  * vcpu->mutex; mmu.lock for write where pages are taken or given back.
  */
@@ -17,7 +18,6 @@
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 #include "shadow.h"
-#include "vmmu/cpu.h"
 #include "vmmu/request.h"
 
 #define PDPTE_PRESENT	BIT_ULL(0)
@@ -30,7 +30,7 @@ union vmmu_role vmmu_shadow_role(const struct vmmu_paging_mode *mode)
 	bool guarded = mode->cr4 & (X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE);
 
 	if (!fmt->levels)
-		return (union vmmu_role) {};
+		return (union vmmu_role) { .tdp = vmmu_cpu_caps.tdp_unpaged };
 	return (union vmmu_role) {
 		.guest = fmt->id,
 		.nxe = !!(mode->efer & EFER_NX),
@@ -48,13 +48,19 @@ static void root_name(struct vmmu_vcpu *vcpu, struct vmmu_shadow_root *name)
 	vmmu_paging_mode(vcpu, &mode);
 	fmt = vmmu_paging_format(&mode);
 	*name = (struct vmmu_shadow_root) {
-		.level = fmt->id == VMMU_PAGING_LONG ? fmt->levels : VMMU_LEVEL_1G,
 		.role = vmmu_shadow_role(&mode),
 		.cr3 = fmt->levels ? mode.cr3 & fmt->cr3_mask : 0,
 	};
 	name->role.access = VMMU_ACC_ALL;
 	name->role.direct = !fmt->levels;
-	name->role.level = fmt->id == VMMU_PAGING_LONG ? fmt->levels : VMMU_LEVEL_2M;
+	if (fmt->id == VMMU_PAGING_LONG)
+		name->level = fmt->levels;
+	else if (name->role.tdp)
+		name->level = vmmu_cpu_caps.tdp_root_level;
+	else
+		name->level = VMMU_LEVEL_1G;
+	/* PDPTEs are registers, not a page. */
+	name->role.level = name->level > VMMU_LEVEL_1G ? name->level : VMMU_LEVEL_2M;
 	if (fmt->id == VMMU_PAGING_PAE)
 		memcpy(name->pdptes, vcpu->pdptr, sizeof(name->pdptes));
 }

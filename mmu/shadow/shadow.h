@@ -15,6 +15,7 @@
 #include "../fault.h"
 #include "../spte.h"
 #include "rmap.h"
+#include "vmmu/cpu.h"
 
 #define VMMU_SHADOW_HASH_BITS	10
 /* Roots that each vCPU keeps, the one in use among them. */
@@ -81,6 +82,12 @@ static inline struct vmmu_shadow *to_shadow(struct vmmu_sp *sp)
 static inline struct vmmu_shadow *vmmu_shadow_of(const u64 *sptep)
 {
 	return to_shadow(vmmu_sp_of(sptep));
+}
+
+/* What the entries of such a page are made of; never g->fmt, which is the VM's. */
+static inline const struct vmmu_spte_format *vmmu_shadow_format(union vmmu_role role)
+{
+	return unlikely(role.tdp) ? vmmu_cpu_caps.tdp_format : &vmmu_format_shadow;
 }
 
 static inline bool vmmu_shadow_stale(const struct vmmu_vm *vm, const struct vmmu_shadow *s)
