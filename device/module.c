@@ -14,6 +14,9 @@
 bool vmmu_param_npt = true;
 module_param_named(npt, vmmu_param_npt, bool, 0444);
 MODULE_PARM_DESC(npt, "AMD-V: use nested paging (default: yes; no: shadow paging)");
+bool vmmu_param_ept = true;
+module_param_named(ept, vmmu_param_ept, bool, 0444);
+MODULE_PARM_DESC(ept, "VT-x: use EPT (default: yes; no: shadow paging, EPT for unpaged guests only)");
 
 static const struct vmmu_room {
 	const char *name;

@@ -7,7 +7,9 @@
  * does not load, and in CR4.MCE, which must stay on in hardware so that a machine
  * check is an exception and not a shutdown. Those bits, and CR4 bits that the guest's
  * CPUID hides, are ours (guest/host masks); a write that changes one exits. All
- * others, and CR3, are the guest's own.
+ * others, and CR3, are the guest's own. With ept=0 (vmx_host.ept) so much of CR0 and
+ * CR4 as decides how tables are read is ours too, and so are CR3 and EFER: hardware has
+ * what vmx_shadow_crs() makes of them.
  *
  * Locking: vcpu->mutex. Setting CR0, CR3 and CR4 may sleep in PAE mode, where the
  * four page-directory pointers are read from guest memory.
@@ -21,12 +23,13 @@ u64 vmx_get_cr0(struct vmmu_vcpu *vcpu)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
 	vmx_need(vcpu, VMX_CR);
-	return (vmx->cr0 & ~VMX_CR0_MASK) | (vmx->cr0_shadow & VMX_CR0_MASK);
+	return (vmx->cr0 & ~vmx_host.cr0_mask) | (vmx->cr0_shadow & vmx_host.cr0_mask);
 }
 
 u64 vmx_get_cr3(struct vmmu_vcpu *vcpu)
 {
-	vmx_need(vcpu, VMX_CR);
+	if (likely(vmx_host.ept))
+		vmx_need(vcpu, VMX_CR);
 	return to_vmx(vcpu)->cr3;
 }
 
@@ -40,8 +43,33 @@ u64 vmx_get_cr4(struct vmmu_vcpu *vcpu)
 
 u64 vmx_get_efer(struct vmmu_vcpu *vcpu)
 {
-	vmx_need(vcpu, VMX_CR);
+	if (likely(vmx_host.ept))
+		vmx_need(vcpu, VMX_CR);
 	return to_vmx(vcpu)->efer;
+}
+
+/**
+ * vmx_shadow_crs() - what the processor needs to run on shadow tables. Pure
+ * @crs: what the guest has
+ *
+ * It obeys read-only entries in supervisor mode, and reads 8-byte entries with NX: what the
+ * guest's own WP, NXE and paging mode allow is in the tables. Of the global bit our entries
+ * make another use, and there are no PCIDs. An unpaged guest runs on EPT with what it has.
+ */
+struct vmx_crs vmx_shadow_crs(struct vmx_crs crs)
+{
+	if (!(crs.cr0 & X86_CR0_PG))
+		return crs;
+	crs.cr0 |= X86_CR0_WP;
+	crs.cr4 &= ~(u64)(X86_CR4_PGE | X86_CR4_PCIDE);
+	crs.cr4 |= X86_CR4_PAE;
+	crs.efer |= EFER_NX;
+	if (!(crs.efer & EFER_LMA)) {
+		crs.cr4 &= ~(u64)X86_CR4_LA57;
+		/* An entry into a guest that pages wants LME as it has LMA. */
+		crs.efer &= ~(u64)EFER_LME;
+	}
+	return crs;
 }
 
 static bool pae_paging(const struct vmx_vcpu *vmx)
@@ -55,7 +83,8 @@ static void load_pdptes(struct vmmu_vcpu *vcpu)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	int idx, i;
 
-	if (!pae_paging(vmx))
+	/* Without, it reads them from our own root. */
+	if (!vmx_host.ept || !pae_paging(vmx))
 		return;
 	idx = srcu_read_lock(&vcpu->vm->srcu);
 	if (vmmu_read_guest(vcpu->vm, vmx->cr3 & 0xffffffe0, vmx->pdpte, sizeof(vmx->pdpte)))
@@ -88,6 +117,10 @@ void vmx_set_cr0(struct vmmu_vcpu *vcpu, u64 val)
 
 void vmx_set_cr3(struct vmmu_vcpu *vcpu, u64 val)
 {
+	if (unlikely(!vmx_host.ept)) {
+		to_vmx(vcpu)->cr3 = val;
+		return;
+	}
 	vmx_change(vcpu, VMX_CR);
 	to_vmx(vcpu)->cr3 = val;
 	load_pdptes(vcpu);
@@ -101,7 +134,7 @@ void vmx_set_cr4(struct vmmu_vcpu *vcpu, u64 val)
 	vmx_change(vcpu, VMX_CR);
 	vmx->cr4_shadow = val;
 	vmx->cr4_mask = ~vmx_host.cr4_fixed1 | vcpu->cpuid.cr4_reserved | X86_CR4_VMXE |
-			X86_CR4_MCE;
+			X86_CR4_MCE | (vmx_host.ept ? 0 : VMX_CR4_SHADOW_MASK);
 	vmx->cr4 = val | X86_CR4_VMXE | (native_read_cr4() & X86_CR4_MCE);
 	load_pdptes(vcpu);
 	vmx_flush_tlb(vcpu);

@@ -48,6 +48,10 @@ static int exit_exception(struct vmmu_vcpu *vcpu)
 		return 1;
 	case X86_TRAP_MC:
 		return 1;
+	case X86_TRAP_PF:
+		/* On shadow tables only. CR2 is as it was: SDM 28.2.1. */
+		return vmmu_exit_page_fault(vcpu, to_vmx(vcpu)->qualification,
+					    to_vmx(vcpu)->intr_error);
 	default:
 		return unexpected(vcpu);
 	}
@@ -94,10 +98,34 @@ static int exit_ept_violation(struct vmmu_vcpu *vcpu)
 /*
  * An MMIO SPTE is made to be misconfigured. The exit tells the address only, not
  * whether it was the operand's or the guest's walk that met it: the emulator finds out.
+ * What an unpaged guest runs on with ept=0 has none.
  */
 static int exit_ept_misconfig(struct vmmu_vcpu *vcpu)
 {
-	return vmmu_exit_page_fault(vcpu, to_vmx(vcpu)->gpa, VMMU_PFERR_GUEST_PAGE);
+	return vmmu_exit_page_fault(vcpu, to_vmx(vcpu)->gpa,
+				    vmx_host.ept ? VMMU_PFERR_GUEST_PAGE : VMMU_PFERR_RSVD);
+}
+
+/* These two on shadow tables only. The qualification: the operand's linear address, SDM 28.2.1. */
+static int exit_invlpg(struct vmmu_vcpu *vcpu)
+{
+	return vmmu_exit_invlpg(vcpu, to_vmx(vcpu)->qualification, vmx_insn_len(vcpu));
+}
+
+static int exit_invpcid(struct vmmu_vcpu *vcpu)
+{
+	struct vmmu_insn_info insn;
+	u64 type;
+	int r;
+
+	r = vmmu_decode_current(vcpu, &insn);
+	if (r != 1)
+		return r == VMMU_INSN_FAULT ? 1 : r;
+	/* Another vCPU changed the code. */
+	if (!insn.mem)
+		return 1;
+	type = vcpu->regs[insn.reg];
+	return vmmu_exit_invpcid(vcpu, vmmu_is_64bit(vcpu) ? type : (u32)type, insn.linear);
 }
 
 /* Did an instruction ask for it, which is complete then? SDM 27.2.2. */
@@ -148,6 +176,7 @@ static int (*const handlers[])(struct vmmu_vcpu *vcpu) = {
 	[EXIT_REASON_CPUID] = vmmu_exit_cpuid,
 	[EXIT_REASON_HLT] = vmmu_exit_hlt,
 	[EXIT_REASON_INVD] = vmmu_exit_wbinvd,
+	[EXIT_REASON_INVLPG] = exit_invlpg,
 	[EXIT_REASON_RDPMC] = vmmu_exit_rdpmc,
 	[EXIT_REASON_VMCALL] = vmmu_exit_hypercall,
 	[EXIT_REASON_VMCLEAR ... EXIT_REASON_VMON] = vmmu_exit_ud,
@@ -166,6 +195,7 @@ static int (*const handlers[])(struct vmmu_vcpu *vcpu) = {
 	[EXIT_REASON_INVVPID] = vmmu_exit_ud,
 	[EXIT_REASON_WBINVD] = vmmu_exit_wbinvd,
 	[EXIT_REASON_XSETBV] = vmmu_exit_xsetbv,
+	[EXIT_REASON_INVPCID] = exit_invpcid,
 };
 
 int vmx_handle_exit(struct vmmu_vcpu *vcpu)
@@ -198,6 +228,7 @@ static bool reason_has_len(u32 reason)
 	case EXIT_REASON_PAUSE_INSTRUCTION:
 	case EXIT_REASON_INVEPT ... EXIT_REASON_RDTSCP:
 	case EXIT_REASON_INVVPID ... EXIT_REASON_XSETBV:
+	case EXIT_REASON_INVPCID:
 		return true;
 	default:
 		return false;
@@ -246,9 +277,9 @@ void vmx_dump(struct vmmu_vcpu *vcpu)
 	pr_err("vCPU %u: VT-x reason 0x%x refused %d qualification 0x%llx gpa 0x%llx intr 0x%x/0x%x idt 0x%x/0x%x\n",
 	       vcpu->id, vmx->reason, (int)vmx->refused, vmx->qualification, vmx->gpa, vmx->intr,
 	       vmx->intr_error, vmx->idt_info, vmx->idt_error_code);
-	pr_err("  pin 0x%x cpu 0x%x/0x%x exit 0x%x entry 0x%x exceptions 0x%x vpid %u eptp 0x%llx\n",
+	pr_err("  pin 0x%x cpu 0x%x/0x%x exit 0x%x entry 0x%x exceptions 0x%x vpid %u eptp 0x%llx root 0x%llx\n",
 	       vmx_host.pin, vmx->cpu_based, vmx->secondary, vmx_host.exit, vmx_host.entry,
-	       vmx->exceptions, vmx->vpid, vmx->eptp);
+	       vmx->exceptions, vmx->vpid, vmx->ept_on ? vmx->eptp : 0, vmx->root);
 	pr_err("  rip 0x%llx rsp 0x%llx rflags 0x%llx dr7 0x%llx state 0x%x\n",
 	       vcpu->rip, vcpu->regs[VMMU_RSP], vmx->rflags, vmx->dr7, vmx->int_state);
 	pr_err("  cr0 0x%llx/0x%llx cr3 0x%llx cr4 0x%llx/0x%llx efer 0x%llx pat 0x%llx\n",

@@ -42,7 +42,7 @@ static void write_fixed(struct vmx_vcpu *vmx)
 	vmcs_write(VM_ENTRY_MSR_LOAD_COUNT, VMX_NR_LISTED);
 	vmcs_write(VM_EXIT_MSR_LOAD_ADDR, area + offsetof(struct vmx_msr_area, host));
 	vmcs_write(VM_EXIT_MSR_LOAD_COUNT, VMX_NR_LISTED);
-	vmcs_write(CR0_GUEST_HOST_MASK, VMX_CR0_MASK);
+	vmcs_write(CR0_GUEST_HOST_MASK, vmx_host.cr0_mask);
 	vmcs_write(GUEST_IA32_DEBUGCTL, 0);
 	vmcs_write(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
 	if (vmx_host.optional & SECONDARY_EXEC_PAUSE_LOOP_EXITING) {
@@ -78,16 +78,21 @@ static void write_controls(struct vmx_vcpu *vmx)
  */
 static void write_cr(struct vmx_vcpu *vmx)
 {
+	struct vmx_crs crs = { .cr0 = vmx->cr0, .cr4 = vmx->cr4, .efer = vmx->efer };
 	u32 entry = vmx_host.entry;
 
-	vmcs_write(GUEST_CR0, vmx->cr0);
+	if (unlikely(!vmx_host.ept))
+		crs = vmx_shadow_crs(crs);
+	else
+		vmcs_write(GUEST_CR3, vmx->cr3);
+	vmcs_write(GUEST_CR0, crs.cr0);
 	vmcs_write(CR0_READ_SHADOW, vmx->cr0_shadow);
-	vmcs_write(GUEST_CR3, vmx->cr3);
-	vmcs_write(GUEST_CR4, vmx->cr4);
+	vmcs_write(GUEST_CR4, crs.cr4);
 	vmcs_write(CR4_READ_SHADOW, vmx->cr4_shadow);
 	vmcs_write(CR4_GUEST_HOST_MASK, vmx->cr4_mask);
-	vmcs_write(GUEST_IA32_EFER, vmx->efer);
-	vmcs_write(GUEST_IA32_PAT, vmx->pat);
+	vmcs_write(GUEST_IA32_EFER, crs.efer);
+	/* Our own tables' memory types are the host's. */
+	vmcs_write(GUEST_IA32_PAT, vmx_host.ept ? vmx->pat : vmx_host.pat);
 	if (vmx->efer & EFER_LMA)
 		entry |= VM_ENTRY_IA32E_MODE;
 	vmcs_write(VM_ENTRY_CONTROLS, entry);
@@ -134,6 +139,8 @@ static noinline void write_dirty(struct vmx_vcpu *vmx)
 		write_segments(vmx, dirty & VMX_SEGMENTS);
 	if (dirty & VMX_TABLES)
 		write_tables(vmx);
+	if ((dirty & VMX_ROOT) && !vmx_host.ept)
+		vmcs_write(GUEST_CR3, vmx->root);
 	if (dirty & VMX_DR7)
 		vmcs_write(GUEST_DR7, vmx->dr7);
 	if (dirty & VMX_PENDING)
@@ -235,6 +242,8 @@ void vmx_write_image(struct vmmu_vcpu *vcpu, const struct vmx_host_rest *rest)
 	/* User space has had the step that a shadow of its making would make due again. */
 	if (unlikely(vcpu->dbg.stepping))
 		vmx->int_state &= ~SHADOW;
+	if (unlikely(!vmx->ept_on) && (vmx->dirty & VMX_SEGMENTS))
+		vmx_strict_segments(vcpu);
 	if (vmx->dirty)
 		write_dirty(vmx);
 	write_host(vmx, rest);
@@ -284,9 +293,11 @@ static void read_parts(struct vmx_vcpu *vmx, u32 parts)
 	vmx->valid |= parts;
 	if (parts & VMX_CR) {
 		vmx->cr0 = vmcs_read(GUEST_CR0);
-		vmx->cr3 = vmcs_read(GUEST_CR3);
 		vmx->cr4 = vmcs_read(GUEST_CR4);
-		vmx->efer = vmcs_read(GUEST_IA32_EFER);
+		if (likely(vmx_host.ept)) {
+			vmx->cr3 = vmcs_read(GUEST_CR3);
+			vmx->efer = vmcs_read(GUEST_IA32_EFER);
+		}
 	}
 	while (segments) {
 		read_segment(vmx, __ffs(segments));
@@ -301,6 +312,7 @@ static void read_parts(struct vmx_vcpu *vmx, u32 parts)
 #define READ_GPA		BIT(17)
 #define READ_INTR		BIT(18)
 #define USES_L1D		BIT(19)	/* the handler may read guest or user memory */
+#define FOR_SHADOW		BIT(20)	/* shadow tables: READ_CODE, for the guest's walk */
 #define READ_CODE		(VMX_CR | BIT(VMMU_SEG_CS) | BIT(VMMU_SEG_SS))
 
 static_assert(!(VMX_ALL >> 16));
@@ -310,12 +322,14 @@ static_assert(!(VMX_ALL >> 16));
  * is cheap.
  */
 static const u32 exit_reads[] = {
-	[EXIT_REASON_EXCEPTION_NMI] = READ_INTR | READ_QUALIFICATION,
+	[EXIT_REASON_EXCEPTION_NMI] = READ_INTR | READ_QUALIFICATION | FOR_SHADOW,
+	[EXIT_REASON_INVLPG] = READ_QUALIFICATION | VMX_CR,
+	[EXIT_REASON_INVPCID] = READ_CODE | USES_L1D,
 	[EXIT_REASON_TASK_SWITCH] = READ_QUALIFICATION | READ_CODE | USES_L1D,
 	[EXIT_REASON_CR_ACCESS] = READ_QUALIFICATION | READ_CODE,
 	[EXIT_REASON_DR_ACCESS] = READ_QUALIFICATION | READ_CODE,
 	[EXIT_REASON_IO_INSTRUCTION] = READ_QUALIFICATION,
-	[EXIT_REASON_EPT_VIOLATION] = READ_QUALIFICATION | READ_GPA,
+	[EXIT_REASON_EPT_VIOLATION] = READ_QUALIFICATION | READ_GPA | FOR_SHADOW,
 	[EXIT_REASON_EPT_MISCONFIG] = READ_GPA | READ_CODE | USES_L1D,
 	[EXIT_REASON_XSETBV] = READ_CODE,
 };
@@ -327,6 +341,8 @@ static void read_exit(struct vmmu_vcpu *vcpu)
 
 	if (likely(!(reason >> 16)))
 		reads = reason < ARRAY_SIZE(exit_reads) ? exit_reads[reason] : 0;
+	if (unlikely(!vmx_host.ept) && (reads & FOR_SHADOW))
+		reads |= READ_CODE | USES_L1D;
 
 	vmx->reason = reason;
 	vmx->idt_info = vmcs_read(IDT_VECTORING_INFO_FIELD);

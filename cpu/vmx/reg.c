@@ -16,6 +16,7 @@
 #define AR_G_SHIFT	15
 #define AR_S_SHIFT	4
 #define AR_P_SHIFT	7
+#define AR_TYPE_DATA	3	/* that can be written, accessed: what real mode makes of CS */
 
 u64 vmx_get_rflags(struct vmmu_vcpu *vcpu)
 {
@@ -77,6 +78,42 @@ void vmx_set_segment(struct vmmu_vcpu *vcpu, enum vmmu_seg seg, const struct kvm
 	if (!usable)
 		s->ar |= VMX_AR_UNUSABLE_MASK;
 	vmx_replace(to_vmx(vcpu), BIT(seg));
+}
+
+static void set_rpl(struct vmx_seg *s, u8 rpl)
+{
+	s->selector = (s->selector & ~3) | rpl;
+}
+
+/**
+ * vmx_strict_segments() - an entry without "unrestricted guest" checks more: SDM 27.3.1.2
+ * @vcpu: about to run on shadow tables, in protected mode
+ *
+ * A guest may begin to page with what real mode left in its segments: code that is typed as
+ * data, and selectors whose RPL is a part of an address. It has no use for either there.
+ */
+void vmx_strict_segments(struct vmmu_vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	struct vmx_seg *cs = &vmx->seg[VMMU_SEG_CS], *ss = &vmx->seg[VMMU_SEG_SS];
+	u8 cpl;
+
+	if (vmx->rflags & X86_EFLAGS_VM)
+		return;
+	vmx_change(vcpu, VMX_SEGMENTS);
+	cpl = VMX_AR_DPL(ss->ar);
+	if ((cs->ar & VMX_AR_TYPE_MASK) == AR_TYPE_DATA)
+		cs->ar |= VMX_AR_TYPE_CODE_MASK;
+	set_rpl(cs, cpl);
+	set_rpl(ss, cpl);
+	for (int i = 0; i < VMMU_NR_SEGS; i++) {
+		struct vmx_seg *s = &vmx->seg[i];
+
+		if (i == VMMU_SEG_CS || i == VMMU_SEG_SS || i == VMMU_SEG_LDTR || i == VMMU_SEG_TR)
+			continue;
+		if ((s->selector & 3) > VMX_AR_DPL(s->ar))
+			set_rpl(s, VMX_AR_DPL(s->ar));
+	}
 }
 
 /* SS.DPL is the CPL, also while SS is unusable: SDM 25.4.1. */

@@ -51,8 +51,9 @@ static const struct control cpu_needed[] = {
 	{ CPU_BASED_ACTIVATE_SECONDARY_CONTROLS, "secondary controls" },
 };
 
+/* With ept=0 as well: a guest that does not page runs on EPT. */
 static const struct control secondary_needed[] = {
-	{ SECONDARY_EXEC_ENABLE_EPT, "EPT (and shadow paging works on AMD-V only)" },
+	{ SECONDARY_EXEC_ENABLE_EPT, "EPT (with ept=0 real mode needs it)" },
 	{ SECONDARY_EXEC_UNRESTRICTED_GUEST, "unrestricted guest (real mode needs it)" },
 };
 
@@ -71,6 +72,10 @@ static const struct control entry_needed[] = {
 	{ VM_ENTRY_LOAD_IA32_PAT, "loading PAT at entries" },
 	{ VM_ENTRY_LOAD_DEBUG_CONTROLS, "loading debug controls at entries" },
 };
+
+/* Without EPT what changes the guest's tables or their root is ours to see. */
+#define CPU_BASED_SHADOW (CPU_BASED_CR3_LOAD_EXITING | CPU_BASED_CR3_STORE_EXITING | \
+			  CPU_BASED_INVLPG_EXITING)
 
 /* Secondary controls that are used where they exist. */
 #define SECONDARY_OPTIONAL (SECONDARY_EXEC_ENABLE_VPID | SECONDARY_EXEC_ENABLE_RDTSCP | \
@@ -120,7 +125,8 @@ static int choose_controls(void)
 	if (!err)
 		err = choose(true_msrs ? MSR_IA32_VMX_TRUE_PROCBASED_CTLS :
 					 MSR_IA32_VMX_PROCBASED_CTLS,
-			     cpu_needed, ARRAY_SIZE(cpu_needed), 0, &h->cpu_based);
+			     cpu_needed, ARRAY_SIZE(cpu_needed),
+			     h->ept ? 0 : CPU_BASED_SHADOW, &h->cpu_based);
 	if (!err)
 		err = choose(MSR_IA32_VMX_PROCBASED_CTLS2, secondary_needed,
 			     ARRAY_SIZE(secondary_needed), 0, &h->secondary);
@@ -147,6 +153,7 @@ static int choose_controls(void)
 static int read_ept(void)
 {
 	struct vmx_host *h = &vmx_host;
+	bool large;
 	u64 cap;
 
 	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, cap);
@@ -158,8 +165,10 @@ static int read_ept(void)
 	}
 	h->ept_ad = cap & VMX_EPT_AD_BIT;
 	h->invept_context = cap & VMX_EPT_EXTENT_CONTEXT_BIT;
-	vmmu_cpu_caps.tdp_max_level = cap & VMX_EPT_1GB_PAGE_BIT ? VMMU_LEVEL_1G :
-				      cap & VMX_EPT_2MB_PAGE_BIT ? VMMU_LEVEL_2M : VMMU_LEVEL_4K;
+	/* Shadow tables have what the processor's own have, and EPT serves at most 2M then. */
+	large = h->ept ? cap & VMX_EPT_1GB_PAGE_BIT : boot_cpu_has(X86_FEATURE_GBPAGES);
+	vmmu_cpu_caps.tdp_max_level = !(cap & VMX_EPT_2MB_PAGE_BIT) ? VMMU_LEVEL_4K :
+				      large ? VMMU_LEVEL_1G : VMMU_LEVEL_2M;
 
 	cap >>= 32;
 	h->invvpid_context = cap & VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT;
@@ -173,13 +182,15 @@ static void read_features(void)
 	struct vmx_host *h = &vmx_host;
 
 	h->spec_ctrl = boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL);
+	rdmsrl(MSR_IA32_CR_PAT, h->pat);
 }
 
 static void fill_caps(void)
 {
 	struct vmmu_cpu_caps *c = &vmmu_cpu_caps;
 
-	c->tdp = true;
+	c->tdp = vmx_host.ept;
+	c->tdp_unpaged = !vmx_host.ept;
 	c->tdp_ad = vmx_host.ept_ad;
 	c->tdp_format = vmx_host.ept_ad ? &vmmu_format_ept : &vmmu_format_ept_no_ad;
 	c->tdp_root_level = VMMU_LEVEL_PML4;
@@ -212,6 +223,8 @@ int vmx_setup(void)
 		pr_err("the firmware disabled VT-x: enable it in the firmware's setup\n");
 		return -EOPNOTSUPP;
 	}
+	vmx_host.ept = vmmu_param_ept;
+	vmx_host.cr0_mask = vmx_host.ept ? VMX_CR0_MASK : VMX_CR0_SHADOW_MASK;
 	err = choose_controls();
 	if (!err)
 		err = read_ept();

@@ -42,6 +42,8 @@ int vmx_vcpu_create(struct vmmu_vcpu *vcpu)
 	vmx->pa = __pa(vmx->vmcs);
 	vmx->cpu = -1;
 	vmx->image.host_cpu = -1;
+	/* It is born unpaged. */
+	vmx->ept_on = true;
 	vmx_replace(vmx, VMX_ALL);
 	vmx->reason = VMX_REASON_NONE;
 	vmx->tsc_offset = vcpu->clock.tsc_offset;
@@ -147,9 +149,13 @@ void vmx_update_intercepts(struct vmmu_vcpu *vcpu)
 	u32 windows = CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING;
 	u32 on = vmx_host.cpu_based, sec = vmx_host.secondary, opt = vmx_host.optional;
 
+	if (!vmx->ept_on)
+		sec &= ~(SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_UNRESTRICTED_GUEST);
 	vmx->exceptions = BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_MC);
 	if (vcpu->dbg.guest_debug & KVM_GUESTDBG_USE_SW_BP)
 		vmx->exceptions |= BIT(X86_TRAP_BP);
+	if (!vmx_host.ept)
+		vmx->exceptions |= BIT(X86_TRAP_PF);
 
 	if (no_exit & KVM_X86_DISABLE_EXITS_HLT)
 		on &= ~CPU_BASED_HLT_EXITING;

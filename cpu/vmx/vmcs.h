@@ -37,7 +37,8 @@ enum vmx_part {
 	VMX_PENDING = BIT(12),	/* no debug exception is pending */
 	VMX_CONTROLS = BIT(13),	/* controls, masks, bitmaps, EPTP, VPID, TSC offset */
 	VMX_FIXED = BIT(14),	/* what never changes after the first entry */
-	VMX_ALL = GENMASK(14, 0),
+	VMX_ROOT = BIT(15),	/* CR3 where it is not the guest's: shadow tables */
+	VMX_ALL = GENMASK(15, 0),
 };
 
 static_assert(VMMU_NR_SEGS == 8);
@@ -61,7 +62,10 @@ struct vmx_host {
 	u32 pin, cpu_based, secondary;	/* always on; the rest of secondary is in optional */
 	u32 optional;			/* secondary controls that exist */
 	u32 exit, entry;
+	u64 cr0_mask;			/* bits of CR0 that are ours: see cr.c */
 	u64 cr4_fixed1;
+	u64 pat;			/* the host's */
+	bool ept;			/* else shadow tables, and EPT while a guest is unpaged */
 	bool ept_ad;
 	bool invept_context;
 	bool vpid;
@@ -83,6 +87,10 @@ struct vmx_cpu {
 };
 
 DECLARE_PER_CPU(struct vmx_cpu, vmx_cpu);
+
+struct vmx_crs {
+	u64 cr0, cr4, efer;
+};
 
 struct vmx_seg {
 	u16 selector;
@@ -109,6 +117,8 @@ struct vmx_vcpu {
 	u64 vpid_generation;	/* 0: needs a new VPID */
 	u16 vpid;
 	u64 eptp;
+	u64 root;		/* shadow tables: CR3 */
+	bool ept_on;		/* what the next entry walks: EPT, or shadow tables */
 	bool flush;
 
 	bool in_turn;		/* the VMCS is current on this CPU, interrupts are off */
@@ -125,7 +135,7 @@ struct vmx_vcpu {
 
 	/* guest state */
 	u64 cr0, cr0_shadow;	/* cr0, cr4: what hardware has; see cr.c */
-	u64 cr3;
+	u64 cr3;		/* this and efer: the guest's */
 	u64 cr4, cr4_shadow, cr4_mask;
 	u64 efer;
 	u64 pat;
@@ -336,7 +346,12 @@ void vmx_set_cr3(struct vmmu_vcpu *vcpu, u64 val);
 void vmx_set_cr4(struct vmmu_vcpu *vcpu, u64 val);
 void vmx_set_efer(struct vmmu_vcpu *vcpu, u64 val);
 int vmx_exit_cr(struct vmmu_vcpu *vcpu);
+struct vmx_crs vmx_shadow_crs(struct vmx_crs crs);
+/* Bits that are not the guest's; with ept=0 what decides how tables are read is not either. */
 #define VMX_CR0_MASK	(X86_CR0_NE | X86_CR0_CD | X86_CR0_NW)
+#define VMX_CR0_SHADOW_MASK	(VMX_CR0_MASK | X86_CR0_PG | X86_CR0_WP)
+#define VMX_CR4_SHADOW_MASK	(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PCIDE | \
+				 X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE | X86_CR4_LA57)
 
 /* dr.c */
 bool vmx_dr_enter(struct vmmu_vcpu *vcpu);
@@ -352,6 +367,7 @@ u64 vmx_get_rflags(struct vmmu_vcpu *vcpu);
 void vmx_set_rflags(struct vmmu_vcpu *vcpu, u64 val);
 void vmx_get_segment(struct vmmu_vcpu *vcpu, enum vmmu_seg seg, struct kvm_segment *val);
 void vmx_set_segment(struct vmmu_vcpu *vcpu, enum vmmu_seg seg, const struct kvm_segment *val);
+void vmx_strict_segments(struct vmmu_vcpu *vcpu);
 u8 vmx_get_cpl(struct vmmu_vcpu *vcpu);
 void vmx_fetch_state(struct vmmu_vcpu *vcpu, struct vmmu_fetch_state *f);
 void vmx_get_idt(struct vmmu_vcpu *vcpu, struct kvm_dtable *dt);

@@ -9,6 +9,7 @@
 #include "vmmu/types.h"
 
 extern bool vmmu_param_npt;	/* module parameter npt: two-dimensional paging on AMD-V */
+extern bool vmmu_param_ept;	/* module parameter ept: the same on VT-x */
 
 int vmmu_device_register(void);
 void vmmu_device_unregister(void);
