@@ -8,6 +8,7 @@
  * covers the hardware's.
  */
 #include <linux/sched.h>
+#include <linux/string.h>
 #include "audit.h"
 #include "gather.h"
 #include "vmmu/request.h"
@@ -79,6 +80,10 @@ bool vmmu_gather_rest(struct vmmu_gather *g)
 		return false;
 
 	vmmu_gather_pay(g);
+	/* Who has the lock next finds as many as are counted. */
+	gather_count(g);
+	g->nr_pages = 0;
+	memset(g->leaves, 0, sizeof(g->leaves));
 	cond_resched_rwlock_write(lock);
 	return true;
 }
