@@ -70,7 +70,8 @@ static void check_want(struct kunit *test, const struct vmmu_spte_format *f,
 	bool may = w->host_writable && (w->access & VMMU_ACC_WRITE);
 	bool demand_write = w->write && !w->speculative;
 	bool can = may && (!w->logged || (demand_write && w->level == VMMU_LEVEL_4K));
-	bool exec = w->access & VMMU_ACC_EXEC;
+	bool exec = (w->access & VMMU_ACC_EXEC) &&
+		    !(vmmu_nx_huge && w->level > VMMU_LEVEL_4K);
 
 	KUNIT_EXPECT_TRUE(test, vmmu_spte_present(spte));
 	KUNIT_EXPECT_TRUE(test, vmmu_spte_leaf(spte, w->level));
@@ -163,7 +164,8 @@ static void format_parts(struct kunit *test)
 		struct vmmu_spte_want w = {
 			.pfn = 5 * VMMU_PAGES_PER_LEVEL(VMMU_LEVEL_1G),
 			.level = level,
-			.access = VMMU_ACC_ALL,
+			/* Parts of what is not executable are not, where small pages would be. */
+			.access = vmmu_nx_huge ? VMMU_ACC_ALL & ~VMMU_ACC_EXEC : VMMU_ACC_ALL,
 			.cached = true,
 			.host_writable = true,
 			.logged = true,

@@ -337,11 +337,14 @@ static struct svm_host real_host;
 static int svm_init(struct kunit *test)
 {
 	real_host = svm_host;
-	return 0;
+	/* On a host of the other kind nobody has made the maps. */
+	return real_host.msrpm ? 0 : svm_msrpm_setup();
 }
 
 static void svm_exit(struct kunit *test)
 {
+	if (!real_host.msrpm)
+		svm_msrpm_teardown();
 	svm_host = real_host;
 }
 
