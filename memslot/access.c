@@ -164,6 +164,38 @@ int vmmu_read_guest_atomic(struct vmmu_vm *vm, gpa_t gpa, void *data, unsigned l
 	return copy_from_user_nofault(data, slot_ptr(slot, gpa), len) ? -EFAULT : 0;
 }
 
+/**
+ * vmmu_read_guest_words() - as vmmu_read_guest_atomic(), for a few aligned words
+ * @vm: the VM
+ * @gpa: guest-physical address
+ * @words: kernel memory
+ * @n: how many words of 8 bytes, each read at once
+ *
+ * Cheaper, because nothing depends on the length. Return: 0, or -EFAULT with @words undefined.
+ */
+int vmmu_read_guest_words(struct vmmu_vm *vm, gpa_t gpa, u64 *words, unsigned int n)
+{
+	struct vmmu_memslot *slot = usable_slot(vm, gpa_to_gfn(gpa), false);
+	const u64 __user *from;
+
+	if (!slot || n * sizeof(u64) > PAGE_SIZE - offset_in_page(gpa))
+		return -EFAULT;
+	from = slot_ptr(slot, gpa);
+	pagefault_disable();
+	if (!user_access_begin(from, n * sizeof(u64)))
+		goto no_access;
+	for (unsigned int i = 0; i < n; i++)
+		unsafe_get_user(words[i], from + i, fault);
+	user_access_end();
+	pagefault_enable();
+	return 0;
+fault:
+	user_access_end();
+no_access:
+	pagefault_enable();
+	return -EFAULT;
+}
+
 #define cmpxchg_user_as(type, ptr, old, new)						\
 ({											\
 	__label__ fault;								\

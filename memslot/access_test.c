@@ -57,6 +57,23 @@ static void access_across(struct kunit *test)
 	srcu_read_unlock(&t->vm.srcu, idx);
 }
 
+/* The same promises for words, and they come in their order. */
+static void access_words(struct kunit *test)
+{
+	struct test_vm *t = test->priv;
+	int idx = srcu_read_lock(&t->vm.srcu);
+	u64 data[2] = { 0x1122334455667788, 0x99aabbccddeeff00 }, back[2] = {};
+
+	KUNIT_EXPECT_EQ(test, vmmu_read_guest_words(&t->vm, ALIAS, back, 2), -EFAULT);
+	KUNIT_EXPECT_EQ(test, vmmu_write_guest(&t->vm, gfn_to_gpa(0x10), data, 16), 0);
+	KUNIT_EXPECT_EQ(test, vmmu_read_guest_words(&t->vm, ALIAS, back, 2), 0);
+	KUNIT_EXPECT_EQ(test, back[0], data[0]);
+	KUNIT_EXPECT_EQ(test, back[1], data[1]);
+	KUNIT_EXPECT_EQ(test, vmmu_read_guest_words(&t->vm, SEAM - 8, back, 2), -EFAULT);
+	KUNIT_EXPECT_EQ(test, vmmu_read_guest_words(&t->vm, END, back, 1), -EFAULT);
+	srcu_read_unlock(&t->vm.srcu, idx);
+}
+
 static void access_atomic(struct kunit *test)
 {
 	struct test_vm *t = test->priv;
@@ -198,6 +215,7 @@ static void access_pfn(struct kunit *test)
 static struct kunit_case access_cases[] = {
 	KUNIT_CASE(access_across),
 	KUNIT_CASE(access_atomic),
+	KUNIT_CASE(access_words),
 	KUNIT_CASE(access_cmpxchg),
 	KUNIT_CASE(access_cached),
 	KUNIT_CASE(access_pfn),

@@ -204,7 +204,7 @@ static noinline void shadow_spte_changed(struct vmmu_gather *g, u64 *sptep, gfn_
 		vmmu_rmap_add(g, gfn, level, sptep);
 	}
 	if (vmmu_spte_table(old, level) &&
-	    !vmmu_rmap_list_del(&vmmu_shadow_of(vmmu_spte_child(old))->parents, sptep))
+	    !vmmu_rmap_list_del(g->stock, &vmmu_shadow_of(vmmu_spte_child(old))->parents, sptep))
 		vmmu_vm_kill(g->vm, "a shadow page does not know its parent");
 	if (vmmu_spte_table(new, level) &&
 	    !vmmu_rmap_list_add(g->stock, &vmmu_shadow_of(vmmu_spte_child(new))->parents, sptep))

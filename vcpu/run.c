@@ -38,35 +38,46 @@ static int exit_triple_fault(struct vmmu_vcpu *vcpu)
 	return vmmu_exit_shutdown(vcpu);
 }
 
-/* 1: go on; 0: user space is needed; <0: errno. */
+/* One of the requests that were there at a look. */
+static __always_inline bool take_request(struct vmmu_vcpu *vcpu, unsigned long pending,
+					 enum vmmu_request req)
+{
+	return (pending & BIT(req)) && vmmu_test_clear_request(vcpu, req);
+}
+
+/*
+ * 1: go on; 0: user space is needed; <0: errno. What comes meanwhile is served in the next round:
+ * vmmu_vcpu_may_enter() finds it.
+ */
 static int serve_requests(struct vmmu_vcpu *vcpu)
 {
+	unsigned long pending = READ_ONCE(vcpu->requests);
 	u8 vector;
 
-	if (vmmu_test_clear_request(vcpu, VMMU_REQ_VM_DEAD))
+	if (take_request(vcpu, pending, VMMU_REQ_VM_DEAD))
 		return -EIO;
-	if (vmmu_test_clear_request(vcpu, VMMU_REQ_MMU_RELOAD))
+	if (take_request(vcpu, pending, VMMU_REQ_MMU_RELOAD))
 		vmmu_mmu_unload(vcpu);
-	if (vmmu_test_clear_request(vcpu, VMMU_REQ_TLB_FLUSH))
+	if (take_request(vcpu, pending, VMMU_REQ_TLB_FLUSH))
 		vmmu_cpu->flush_tlb(vcpu);
-	if (vmmu_test_clear_request(vcpu, VMMU_REQ_TRIPLE_FAULT))
+	if (take_request(vcpu, pending, VMMU_REQ_TRIPLE_FAULT))
 		return exit_triple_fault(vcpu);
-	if (vmmu_test_clear_request(vcpu, VMMU_REQ_CLOCK_UPDATE))
+	if (take_request(vcpu, pending, VMMU_REQ_CLOCK_UPDATE))
 		vmmu_clock_update(vcpu);
-	if (vmmu_test_clear_request(vcpu, VMMU_REQ_STEAL_UPDATE))
+	if (take_request(vcpu, pending, VMMU_REQ_STEAL_UPDATE))
 		vmmu_steal_update(vcpu);
-	if (vmmu_test_clear_request(vcpu, VMMU_REQ_EOI_EXIT))
+	if (take_request(vcpu, pending, VMMU_REQ_EOI_EXIT))
 		vmmu_lapic_scan_routes(vcpu);
-	if (vmmu_test_clear_request(vcpu, VMMU_REQ_TIMER))
+	if (take_request(vcpu, pending, VMMU_REQ_TIMER))
 		vmmu_lapic_service(vcpu);
-	if (vmmu_test_clear_request(vcpu, VMMU_REQ_NMI))
+	if (take_request(vcpu, pending, VMMU_REQ_NMI))
 		vmmu_collect_nmis(vcpu);
 	if (vcpu->apic && vmmu_lapic_eoi_exit_pending(vcpu, &vector)) {
 		vcpu->run->exit_reason = KVM_EXIT_IOAPIC_EOI;
 		vcpu->run->eoi.vector = vector;
 		return 0;
 	}
-	vmmu_test_clear_request(vcpu, VMMU_REQ_EXIT_USER);
+	take_request(vcpu, pending, VMMU_REQ_EXIT_USER);
 	return 1;
 }
 

@@ -133,6 +133,7 @@ int vmmu_read_guest(struct vmmu_vm *vm, gpa_t gpa, void *data, unsigned long len
 int vmmu_write_guest(struct vmmu_vm *vm, gpa_t gpa, const void *data, unsigned long len);
 /* Within one page, no sleeping, no host fault: 0 or -EFAULT. */
 int vmmu_read_guest_atomic(struct vmmu_vm *vm, gpa_t gpa, void *data, unsigned long len);
+int vmmu_read_guest_words(struct vmmu_vm *vm, gpa_t gpa, u64 *words, unsigned int n);
 /*
  * Compare and swap @bytes (1, 2, 4, 8; naturally aligned) in guest memory:
  * 0 done (dirty marked), 1 the old value differed (*@old is what stands there), -EFAULT.

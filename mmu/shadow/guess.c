@@ -19,7 +19,7 @@ bool vmmu_guess_read(struct vmmu_vm *vm, const struct vmmu_paging_format *fmt, g
 {
 	unsigned int bytes = VMMU_WINDOW_SIZE * fmt->entry_bytes;
 
-	if (vmmu_read_guest_atomic(vm, gpa & ~(gpa_t)(bytes - 1), gptes, bytes))
+	if (vmmu_read_guest_words(vm, gpa & ~(gpa_t)(bytes - 1), gptes, bytes / sizeof(u64)))
 		return false;
 	if (fmt->entry_bytes == sizeof(u64))
 		return true;

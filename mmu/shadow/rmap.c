@@ -13,6 +13,8 @@
 
 /* One fault: a leaf, the window's guesses, and a parent per level. */
 #define RMAP_STOCK	(VMMU_WINDOW_SIZE + VMMU_ROOT_LEVEL_MAX + 2)
+/* And what a window that is zapped before it is mapped anew gives back. */
+#define RMAP_STOCK_MAX	(RMAP_STOCK + VMMU_WINDOW_SIZE)
 
 static struct kmem_cache *chunk_cache;
 
@@ -65,6 +67,18 @@ static struct vmmu_rmap_chunk *stock_take(struct vmmu_rmap_stock *stock)
 	return c;
 }
 
+/* What is not needed any more may be needed again at once: a guest moves a page. */
+static void stock_put(struct vmmu_rmap_stock *stock, struct vmmu_rmap_chunk *c)
+{
+	if (!stock || stock->nr >= RMAP_STOCK_MAX) {
+		kmem_cache_free(chunk_cache, c);
+		return;
+	}
+	c->next = stock->free;
+	stock->free = c;
+	stock->nr++;
+}
+
 /* ---- one list ---- */
 
 static struct vmmu_rmap_chunk *head_chunk(unsigned long head)
@@ -97,7 +111,7 @@ bool vmmu_rmap_list_add(struct vmmu_rmap_stock *stock, unsigned long *head, u64 
 }
 
 /* The last of the first chunk takes the place of the one that goes: no other chunk has a hole. */
-static void list_fill_hole(unsigned long *head, u64 **hole)
+static void list_fill_hole(struct vmmu_rmap_stock *stock, unsigned long *head, u64 **hole)
 {
 	struct vmmu_rmap_chunk *first = head_chunk(*head);
 
@@ -108,10 +122,10 @@ static void list_fill_hole(unsigned long *head, u64 **hole)
 		*head = (unsigned long)first->sptes[0];
 	else
 		*head = first->next ? (unsigned long)first->next | VMMU_RMAP_MANY : 0;
-	kmem_cache_free(chunk_cache, first);
+	stock_put(stock, first);
 }
 
-bool vmmu_rmap_list_del(unsigned long *head, u64 *sptep)
+bool vmmu_rmap_list_del(struct vmmu_rmap_stock *stock, unsigned long *head, u64 *sptep)
 {
 	struct vmmu_rmap_chunk *c;
 
@@ -123,7 +137,7 @@ bool vmmu_rmap_list_del(unsigned long *head, u64 *sptep)
 		for (unsigned int i = 0; i < c->nr; i++) {
 			if (c->sptes[i] != sptep)
 				continue;
-			list_fill_hole(head, &c->sptes[i]);
+			list_fill_hole(stock, head, &c->sptes[i]);
 			return true;
 		}
 	}
@@ -213,7 +227,7 @@ void vmmu_rmap_remove(struct vmmu_gather *g, gfn_t gfn, int level, u64 *sptep)
 {
 	struct vmmu_memslot *slot = vmmu_rmap_slot(g, gfn);
 
-	if (!slot || !vmmu_rmap_list_del(vmmu_rmap_head(slot, gfn, level), sptep))
+	if (!slot || !vmmu_rmap_list_del(g->stock, vmmu_rmap_head(slot, gfn, level), sptep))
 		vmmu_vm_kill(g->vm, "the reverse map does not know a mapping");
 }
 

@@ -61,8 +61,8 @@ static inline bool vmmu_rmap_spare(const struct vmmu_rmap_stock *stock)
 
 /* A list proper. Adding needs a chunk in the stock; false: there was none. */
 bool vmmu_rmap_list_add(struct vmmu_rmap_stock *stock, unsigned long *head, u64 *sptep);
-/* False: it was not there. */
-bool vmmu_rmap_list_del(unsigned long *head, u64 *sptep);
+/* False: it was not there. A chunk that is empty goes to the stock, if there is one. */
+bool vmmu_rmap_list_del(struct vmmu_rmap_stock *stock, unsigned long *head, u64 *sptep);
 /* The first of the list or NULL. */
 u64 *vmmu_rmap_list_first(unsigned long head);
 /* Is it as long as a list may get? */

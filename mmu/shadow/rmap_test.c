@@ -42,8 +42,8 @@ static void check_list(struct kunit *test, struct model *m)
 static void one_step(struct kunit *test, struct model *m, unsigned int i)
 {
 	if (m->in[i]) {
-		KUNIT_ASSERT_TRUE(test, vmmu_rmap_list_del(&m->head, &m->sptes[i]));
-		KUNIT_ASSERT_FALSE(test, vmmu_rmap_list_del(&m->head, &m->sptes[i]));
+		KUNIT_ASSERT_TRUE(test, vmmu_rmap_list_del(&m->stock, &m->head, &m->sptes[i]));
+		KUNIT_ASSERT_FALSE(test, vmmu_rmap_list_del(&m->stock, &m->head, &m->sptes[i]));
 		m->nr--;
 	} else {
 		KUNIT_ASSERT_EQ(test, vmmu_rmap_topup(&m->stock), 0);
@@ -69,7 +69,7 @@ static void list_against_model(struct kunit *test)
 	}
 	while (m->head) {
 		m->in[vmmu_rmap_list_first(m->head) - m->sptes] = false;
-		vmmu_rmap_list_del(&m->head, vmmu_rmap_list_first(m->head));
+		vmmu_rmap_list_del(&m->stock, &m->head, vmmu_rmap_list_first(m->head));
 		m->nr--;
 		check_list(test, m);
 	}
@@ -90,10 +90,11 @@ static void crowd(struct kunit *test)
 	}
 	KUNIT_EXPECT_TRUE(test, vmmu_rmap_crowded(head));
 	/* Out of the middle: the count follows. */
-	KUNIT_ASSERT_TRUE(test, vmmu_rmap_list_del(&head, &sptes[VMMU_RMAP_CROWD / 2]));
+	KUNIT_ASSERT_TRUE(test, vmmu_rmap_list_del(NULL, &head, &sptes[VMMU_RMAP_CROWD / 2]));
 	KUNIT_EXPECT_FALSE(test, vmmu_rmap_crowded(head));
 	while (head)
-		KUNIT_ASSERT_TRUE(test, vmmu_rmap_list_del(&head, vmmu_rmap_list_first(head)));
+		KUNIT_ASSERT_TRUE(test, vmmu_rmap_list_del(NULL, &head,
+							   vmmu_rmap_list_first(head)));
 	vmmu_rmap_drain(&stock);
 }
 
@@ -107,9 +108,38 @@ static void no_stock(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, vmmu_rmap_list_add(&stock, &head, &sptes[0]));
 	KUNIT_EXPECT_FALSE(test, vmmu_rmap_list_add(&stock, &head, &sptes[1]));
 	KUNIT_EXPECT_PTR_EQ(test, vmmu_rmap_list_first(head), &sptes[0]);
-	KUNIT_EXPECT_FALSE(test, vmmu_rmap_list_del(&head, &sptes[2]));
-	KUNIT_EXPECT_TRUE(test, vmmu_rmap_list_del(&head, &sptes[0]));
+	KUNIT_EXPECT_FALSE(test, vmmu_rmap_list_del(NULL, &head, &sptes[2]));
+	KUNIT_EXPECT_TRUE(test, vmmu_rmap_list_del(NULL, &head, &sptes[0]));
 	KUNIT_EXPECT_EQ(test, head, 0);
+}
+
+/* What one list gives back the next one takes; however much it is, the stock has its measure. */
+static void chunk_back_to_stock(struct kunit *test)
+{
+	struct vmmu_rmap_stock stock = {};
+	unsigned long heads[100] = {};
+	unsigned int full;
+	u64 sptes[2];
+
+	for (int i = 0; i < ARRAY_SIZE(heads); i++) {
+		KUNIT_ASSERT_EQ(test, vmmu_rmap_topup(&stock), 0);
+		KUNIT_ASSERT_TRUE(test, vmmu_rmap_list_add(&stock, &heads[i], &sptes[0]));
+		KUNIT_ASSERT_TRUE(test, vmmu_rmap_list_add(&stock, &heads[i], &sptes[1]));
+	}
+	KUNIT_ASSERT_EQ(test, vmmu_rmap_topup(&stock), 0);
+	full = stock.nr;
+
+	KUNIT_ASSERT_TRUE(test, vmmu_rmap_list_del(&stock, &heads[0], &sptes[0]));
+	KUNIT_EXPECT_EQ(test, stock.nr, full + 1);
+	KUNIT_ASSERT_TRUE(test, vmmu_rmap_list_add(&stock, &heads[0], &sptes[0]));
+	KUNIT_EXPECT_EQ(test, stock.nr, full);
+
+	for (int i = 0; i < ARRAY_SIZE(heads); i++) {
+		KUNIT_EXPECT_TRUE(test, vmmu_rmap_list_del(&stock, &heads[i], &sptes[0]));
+		KUNIT_EXPECT_PTR_EQ(test, vmmu_rmap_list_first(heads[i]), &sptes[1]);
+	}
+	KUNIT_EXPECT_EQ(test, stock.nr, full + VMMU_WINDOW_SIZE);
+	vmmu_rmap_drain(&stock);
 }
 
 /* A slot that begins and ends in the middle of larger pages. */
@@ -138,6 +168,7 @@ static struct kunit_case rmap_cases[] = {
 	KUNIT_CASE(list_against_model),
 	KUNIT_CASE(crowd),
 	KUNIT_CASE(no_stock),
+	KUNIT_CASE(chunk_back_to_stock),
 	KUNIT_CASE(slot_arrays),
 	{}
 };

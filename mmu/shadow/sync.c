@@ -207,7 +207,8 @@ static void sync_one(struct vmmu_gather *g, struct vmmu_vcpu *vcpu, struct vmmu_
 	const struct vmmu_paging_format *fmt = vmmu_paging_format_of(s->sp.role.guest);
 	unsigned int first = vmmu_shadow_index(gva, VMMU_LEVEL_4K) & ~(VMMU_WINDOW_SIZE - 1);
 	gpa_t gpa = gfn_to_gpa(s->sp.gfn) + vmmu_shadow_guest_index(s, first) * fmt->entry_bytes;
-	struct vmmu_guess w;
+	/* What is read of it is written before. */
+	struct vmmu_guess w __attribute__((uninitialized));
 
 	if (vmmu_guess_read(g->vm, fmt, gpa, w.gptes))
 		sync_window(g, vcpu, s, first, &w);
