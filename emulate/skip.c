@@ -169,16 +169,14 @@ u64 vmmu_insn_linear(struct vmmu_vcpu *vcpu, const struct vmmu_insn *insn)
  * MOV to and from CR, and INVLPG of what a register points to, without prefixes: on shadow
  * tables they are most of what has to be decoded. False: another instruction.
  */
-static bool decode_at_a_glance(struct vmmu_vcpu *vcpu, const struct vmmu_code *code,
-			       struct vmmu_insn_info *info)
+static __always_inline bool decode_at_a_glance(struct vmmu_vcpu *vcpu,
+					       const struct vmmu_code *code, u32 bytes,
+					       struct vmmu_insn_info *info)
 {
-	u8 opcode, modrm;
-	u32 bytes;
+	u8 opcode = bytes >> 8, modrm = bytes >> 16;
 
-	if (!vmmu_code_peek(vcpu, code, &bytes) || (u8)bytes != 0x0f)
+	if ((u8)bytes != 0x0f)
 		return false;
-	opcode = bytes >> 8;
-	modrm = bytes >> 16;
 	*info = (struct vmmu_insn_info) {
 		.len = 3, .opcode_map = 1, .opcode = opcode, .modrm = modrm, .has_modrm = true,
 		.reg = (modrm >> 3) & 7, .rm = modrm & 7, .op_bytes = code->mode,
@@ -236,9 +234,21 @@ int vmmu_decode_current(struct vmmu_vcpu *vcpu, struct vmmu_insn_info *info)
 {
 	/* All of it is written by vmmu_code_at_rip(). */
 	struct vmmu_code code __attribute__((uninitialized));
+	u32 bytes;
 
 	vmmu_code_at_rip(vcpu, &code);
-	if (decode_at_a_glance(vcpu, &code, info))
+	if (vmmu_code_peek(vcpu, &code, &bytes) &&
+	    decode_at_a_glance(vcpu, &code, bytes, info))
 		return 1;
 	return decode_fully(vcpu, &code, info);
+}
+
+bool vmmu_decode_atomic(struct vmmu_vcpu *vcpu, struct vmmu_insn_info *info)
+{
+	struct vmmu_code code __attribute__((uninitialized));
+	u32 bytes;
+
+	vmmu_code_at_rip(vcpu, &code);
+	return code.mode == 8 && vmmu_code_peek_atomic(vcpu, &code, &bytes) &&
+	       decode_at_a_glance(vcpu, &code, bytes, info);
 }

@@ -48,6 +48,11 @@ int vmmu_mmu_load(struct vmmu_vcpu *vcpu)
 	return 0;
 }
 
+bool vmmu_mmu_load_atomic(struct vmmu_vcpu *vcpu)
+{
+	return vcpu->mmu.root || (vcpu->mmu.shadow && vmmu_shadow_load_kept(vcpu));
+}
+
 void vmmu_mmu_unload(struct vmmu_vcpu *vcpu)
 {
 	vcpu->mmu.root = NULL;
@@ -68,7 +73,12 @@ void vmmu_mmu_invlpg(struct vmmu_vcpu *vcpu, u64 gva)
 {
 	if (vcpu->mmu.shadow)
 		vmmu_shadow_invlpg(vcpu, gva);
-	vmmu_request(vcpu, VMMU_REQ_TLB_FLUSH);
+	vmmu_cpu->flush_tlb(vcpu);
+}
+
+bool vmmu_mmu_in_step(struct vmmu_vm *vm)
+{
+	return vm->mmu.shadow && vmmu_shadow_all_in_step(vm);
 }
 
 void vmmu_mmu_guest_wrote(struct vmmu_vm *vm, gpa_t gpa, unsigned int bytes)

@@ -34,6 +34,53 @@ bool vmmu_fast_hypercall(struct vmmu_vcpu *vcpu)
 	return true;
 }
 
+/* In 64-bit code paging stays on and no PDPTEs are read: none of these sleeps. 1: #GP. */
+static int write_cr(struct vmmu_vcpu *vcpu, u8 cr, u64 val)
+{
+	switch (cr) {
+	case 0:
+		return vmmu_set_cr0(vcpu, val);
+	case 3:
+		return vmmu_set_cr3(vcpu, val);
+	case 4:
+		return vmmu_set_cr4(vcpu, val);
+	default:
+		return 1;
+	}
+}
+
+/*
+ * Without nested paging. Back to a root that is kept is a way without locks. If it is not kept,
+ * or tables have to be brought up to date, the register is written all the same, and the
+ * request ends the turn: the root is chosen before the next one.
+ */
+bool vmmu_fast_mov_to_cr(struct vmmu_vcpu *vcpu)
+{
+	struct vmmu_insn_info insn;
+
+	if (!vmmu_decode_atomic(vcpu, &insn) || insn.opcode != 0x22 ||
+	    write_cr(vcpu, insn.reg, vcpu->regs[insn.rm]))
+		return false;
+	if (!vmmu_mmu_load_atomic(vcpu))
+		vmmu_request(vcpu, VMMU_REQ_MMU_RELOAD);
+	vcpu->rip += insn.len;
+	vmmu_cpu->set_irq_shadow(vcpu, 0);
+	return true;
+}
+
+/* While no table is out of step there is nothing to do for one address but to flush. */
+bool vmmu_fast_invlpg(struct vmmu_vcpu *vcpu)
+{
+	struct vmmu_insn_info insn;
+
+	if (!vmmu_mmu_in_step(vcpu->vm) || !vmmu_decode_atomic(vcpu, &insn) || !insn.mem)
+		return false;
+	vmmu_cpu->flush_tlb(vcpu);
+	vcpu->rip += insn.len;
+	vmmu_cpu->set_irq_shadow(vcpu, 0);
+	return true;
+}
+
 /*
  * Only what an eventfd takes. Its wait queue has a spinlock that is none on a realtime kernel.
  * A port that none took the last time need not be tried again before another one was.

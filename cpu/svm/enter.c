@@ -97,6 +97,32 @@ static bool plain_exit(struct vmmu_vcpu *vcpu, const struct vmcb *vmcb)
 	       !vcpu->dbg.guest_debug;
 }
 
+/* Who traces wants to see each entry and exit. */
+static __always_inline bool may_answer(struct vmmu_vcpu *vcpu, const struct vmcb *vmcb)
+{
+	return !trace_vmmu_exit_enabled() && !trace_vmmu_entry_enabled() && plain_exit(vcpu, vmcb);
+}
+
+/*
+ * On shadow tables. The exit code of a MOV to CR is not trusted: see cr.c. Apart, so that the
+ * others have no more to compare.
+ */
+static noinline bool fast_shadow_exit(struct vmmu_vcpu *vcpu, const struct vmcb *vmcb)
+{
+	u32 code = vmcb->control.exit_code;
+	bool invlpg = code == SVM_EXIT_INVLPG, done;
+
+	if (!invlpg && code != SVM_EXIT_WRITE_CR0 && code != SVM_EXIT_WRITE_CR3 &&
+	    code != SVM_EXIT_WRITE_CR4)
+		return false;
+	if ((invlpg && !vmmu_mmu_in_step(vcpu->vm)) || !may_answer(vcpu, vmcb))
+		return false;
+	vmmu_srcu_lock(vcpu);
+	done = invlpg ? vmmu_fast_invlpg(vcpu) : vmmu_fast_mov_to_cr(vcpu);
+	vmmu_srcu_unlock(vcpu);
+	return done;
+}
+
 static bool answer_exit(struct vmmu_vcpu *vcpu, const struct vmcb_control_area *c)
 {
 	switch (c->exit_code) {
@@ -129,10 +155,9 @@ static __always_inline bool fast_exit(struct vmmu_vcpu *vcpu, const struct vmcb 
 			return false;
 		break;
 	default:
-		return false;
+		return !svm_host.npt && fast_shadow_exit(vcpu, vmcb);
 	}
-	/* Who traces wants to see each entry and exit. */
-	if (trace_vmmu_exit_enabled() || trace_vmmu_entry_enabled() || !plain_exit(vcpu, vmcb))
+	if (!may_answer(vcpu, vmcb))
 		return false;
 	vmmu_srcu_lock(vcpu);
 	done = answer_exit(vcpu, &vmcb->control);
@@ -197,6 +222,9 @@ void svm_enter(struct vmmu_vcpu *vcpu)
 			break;
 		}
 		vcpu->exits++;
+		/* Not before it is sure that it enters: a new generation begins with that flush. */
+		if (svm->flush)
+			svm_pick_asid(vcpu, sc);
 		enter_once(vcpu, vmcb, &args);
 	}
 	vmmu_guest_ran();

@@ -28,7 +28,7 @@ struct vmmu_io_access {
 };
 
 /* Pages of code whose translation is kept: by address, address space and mode. */
-#define VMMU_CODE_PAGE_BITS	4
+#define VMMU_CODE_PAGE_BITS	5
 
 /*
  * The translation of the page that rip is in, with everything that it was made
@@ -182,6 +182,10 @@ struct vmmu_insn_info {
  */
 #define VMMU_INSN_FAULT	2
 int vmmu_decode_current(struct vmmu_vcpu *vcpu, struct vmmu_insn_info *info);
+/* MOV to or from CR, or INVLPG, in 64-bit code and its plain form, with interrupts off. False: it
+ * is another instruction, or cannot be read without sleeping.
+ */
+bool vmmu_decode_atomic(struct vmmu_vcpu *vcpu, struct vmmu_insn_info *info);
 
 /* KVM_EXIT_INTERNAL_ERROR / KVM_INTERNAL_ERROR_EMULATION with the instruction bytes; 0. */
 int vmmu_emulation_failed(struct vmmu_vcpu *vcpu);

@@ -102,6 +102,8 @@ extern const struct vmmu_memslot_ops vmmu_mmu_memslot_ops;
  * held. May sleep. Return: 0 or -ENOMEM.
  */
 int vmmu_mmu_load(struct vmmu_vcpu *vcpu);
+/* The same with interrupts off, if that needs neither lock nor memory. False: it has to be done. */
+bool vmmu_mmu_load_atomic(struct vmmu_vcpu *vcpu);
 /* Forget the root, it is looked up again before the next entry. */
 void vmmu_mmu_unload(struct vmmu_vcpu *vcpu);
 
@@ -140,6 +142,12 @@ void vmmu_mmu_guest_flush(struct vmmu_vcpu *vcpu);
  * Own thread; does not sleep.
  */
 void vmmu_mmu_invlpg(struct vmmu_vcpu *vcpu, u64 gva);
+
+/*
+ * Shadow paging: does every table of ours say what the guest's says, so that a flush of one
+ * address asks for nothing but the processor's own? Any context.
+ */
+bool vmmu_mmu_in_step(struct vmmu_vm *vm);
 
 /**
  * vmmu_mmu_guest_wrote() - not the guest, but we for it, wrote its memory

@@ -65,9 +65,11 @@ static void root_name(struct vmmu_vcpu *vcpu, struct vmmu_shadow_root *name)
 		memcpy(name->pdptes, vcpu->pdptr, sizeof(name->pdptes));
 }
 
-static bool same_name(const struct vmmu_shadow_root *a, const struct vmmu_shadow_root *b)
+/* What differs most often is compared first. */
+static __always_inline bool same_name(const struct vmmu_shadow_root *a,
+				      const struct vmmu_shadow_root *b)
 {
-	return a->level == b->level && a->role.word == b->role.word && a->cr3 == b->cr3 &&
+	return a->cr3 == b->cr3 && a->role.word == b->role.word && a->level == b->level &&
 	       !memcmp(a->pdptes, b->pdptes, sizeof(a->pdptes));
 }
 
@@ -196,6 +198,42 @@ static u64 root_hpa(const struct vmmu_vm *vm, const struct vmmu_shadow_root *r)
 	return __pa(r->top[0] ? r->top[0]->sp.spt : vm->mmu.shadow->empty->spt);
 }
 
+static void root_use(struct vmmu_vcpu *vcpu, struct vmmu_shadow_root *r)
+{
+	struct vmmu_shadow_vcpu *sv = vcpu->mmu.shadow;
+	struct vmmu_vm *vm = vcpu->vm;
+
+	sv->sync = false;
+	sv->root = r;
+	vcpu->mmu.root = r->top[0] ? &r->top[0]->sp : vm->mmu.shadow->empty;
+	vmmu_cpu->set_root(vcpu, root_hpa(vm, r), r->level);
+	vmmu_cpu->flush_tlb(vcpu);
+}
+
+/*
+ * Has the guest's flush nothing left to do? A table that another vCPU made unsync before the
+ * guest told this one to flush is on the list, and counted, by now: the guest's own
+ * synchronisation orders the two.
+ */
+static bool flush_settled(const struct vmmu_vcpu *vcpu)
+{
+	return !vcpu->mmu.shadow->sync || vmmu_shadow_all_in_step(vcpu->vm);
+}
+
+bool vmmu_shadow_load_kept(struct vmmu_vcpu *vcpu)
+{
+	struct vmmu_shadow_root name, *r;
+
+	if (!flush_settled(vcpu))
+		return false;
+	root_name(vcpu, &name);
+	r = root_kept(vcpu, &name);
+	if (!r)
+		return false;
+	root_use(vcpu, r);
+	return true;
+}
+
 int vmmu_shadow_load(struct vmmu_vcpu *vcpu)
 {
 	struct vmmu_shadow_vcpu *sv = vcpu->mmu.shadow;
@@ -206,11 +244,7 @@ int vmmu_shadow_load(struct vmmu_vcpu *vcpu)
 
 	root_name(vcpu, &name);
 	r = root_kept(vcpu, &name);
-	/*
-	 * A table that another vCPU made unsync before the guest told this one to flush is on
-	 * the list, and counted, by now: the guest's own synchronisation orders the two.
-	 */
-	if (!r || (sv->sync && !vmmu_shadow_all_in_step(vm))) {
+	if (!r || !flush_settled(vcpu)) {
 		err = vmmu_shadow_topup(vcpu);
 		if (err)
 			return err;
@@ -221,11 +255,7 @@ int vmmu_shadow_load(struct vmmu_vcpu *vcpu)
 		vmmu_gather_end(&g);
 		write_unlock(&vm->mmu.lock);
 	}
-	sv->sync = false;
-	sv->root = r;
-	vcpu->mmu.root = r->top[0] ? &r->top[0]->sp : vm->mmu.shadow->empty;
-	vmmu_cpu->set_root(vcpu, root_hpa(vm, r), r->level);
-	vmmu_cpu->flush_tlb(vcpu);
+	root_use(vcpu, r);
 	return 0;
 }
 

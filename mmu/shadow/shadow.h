@@ -209,6 +209,8 @@ int vmmu_shadow_vcpu_init(struct vmmu_vcpu *vcpu);
 void vmmu_shadow_vcpu_destroy(struct vmmu_vcpu *vcpu);
 /* vmmu_mmu_load() where something is to do. */
 int vmmu_shadow_load(struct vmmu_vcpu *vcpu);
+/* The same without a lock and with interrupts off, for a root that is kept; false: it is not so. */
+bool vmmu_shadow_load_kept(struct vmmu_vcpu *vcpu);
 /* Fill all stocks for one fault, and make room for it. May sleep. 0 or -ENOMEM. */
 int vmmu_shadow_topup(struct vmmu_vcpu *vcpu);
 /* Role of a table of the guest's, but for level, access and quadrant. Pure. */
