@@ -8,7 +8,6 @@
  *
  * Locking: preemption off.
  */
-#include <linux/hw_breakpoint.h>
 #include <asm/debugreg.h>
 #include <asm/mce.h>
 #include <asm/msr.h>
@@ -83,14 +82,6 @@ void vmmu_host_load_dr(const u64 dr[4])
 	set_debugreg(dr[1], 1);
 	set_debugreg(dr[2], 2);
 	set_debugreg(dr[3], 3);
-}
-
-void vmmu_host_restore_dr(bool loaded)
-{
-	if (loaded)
-		set_debugreg(DR6_RESERVED, 6);
-	if (hw_breakpoint_active())
-		hw_breakpoint_restore();
 }
 
 noinline void vmmu_host_machine_check(void)

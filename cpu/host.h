@@ -8,12 +8,14 @@
 
 #include <linux/context_tracking.h>
 #include <linux/hardirq.h>
+#include <linux/hw_breakpoint.h>
 #include <linux/instruction_pointer.h>
 #include <linux/instrumentation.h>
 #include <linux/irqflags.h>
 #include <linux/jiffies.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
+#include <asm/debugreg.h>
 #include <asm/nospec-branch.h>
 #include "vmmu/cpu.h"
 
@@ -99,7 +101,13 @@ void vmmu_host_load_dr(const u64 dr[4]);
  * Just after an exit: the host has no breakpoint but its own. @loaded: DR0-3 were the guest's.
  * Interrupts off, as for the one above.
  */
-void vmmu_host_restore_dr(bool loaded);
+static inline void vmmu_host_restore_dr(bool loaded)
+{
+	if (loaded)
+		set_debugreg(DR6_RESERVED, 6);
+	if (hw_breakpoint_active())
+		hw_breakpoint_restore();
+}
 
 /*
  * A machine check hit the guest: the host's handler looks at the banks as if it had come from
