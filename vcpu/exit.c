@@ -127,6 +127,7 @@ int vmmu_exit_rdmsr(struct vmmu_vcpu *vcpu)
 	u64 val = 0;
 	int r = allowed ? vmmu_get_msr(vcpu, index, &val, false) : 1;
 
+	trace_vmmu_msr(vcpu->id, false, index, val, r);
 	if (!r)
 		return finish_rdmsr(vcpu, val);
 	if (msr_to_user(vcpu, KVM_EXIT_X86_RDMSR, index, 0, msr_reason(r, allowed)))
@@ -142,6 +143,7 @@ int vmmu_exit_wrmsr(struct vmmu_vcpu *vcpu)
 	bool allowed = vmmu_msr_filter_allows(vcpu->vm, index, true);
 	int r = allowed ? vmmu_set_msr(vcpu, index, val, false) : 1;
 
+	trace_vmmu_msr(vcpu->id, true, index, val, r);
 	if (!r)
 		return vmmu_skip_insn(vcpu);
 	if (msr_to_user(vcpu, KVM_EXIT_X86_WRMSR, index, val, msr_reason(r, allowed)))

@@ -135,6 +135,28 @@ TRACE_EVENT(vmmu_invalidate,
 	TP_printk("hva 0x%llx end 0x%llx flush %d", __entry->start, __entry->end, __entry->flush)
 );
 
+/* An MSR access of the guest that made it exit; @fault: #GP, or one for user space. */
+TRACE_EVENT(vmmu_msr,
+	TP_PROTO(u32 vcpu, bool write, u32 index, u64 val, bool fault),
+	TP_ARGS(vcpu, write, index, val, fault),
+	TP_STRUCT__entry(
+		__field(u32, vcpu)
+		__field(bool, write)
+		__field(u32, index)
+		__field(u64, val)
+		__field(bool, fault)
+	),
+	TP_fast_assign(
+		__entry->vcpu = vcpu;
+		__entry->write = write;
+		__entry->index = index;
+		__entry->val = val;
+		__entry->fault = fault;
+	),
+	TP_printk("vcpu %u %s 0x%x 0x%llx%s", __entry->vcpu, __entry->write ? "write" : "read",
+		  __entry->index, __entry->val, __entry->fault ? " fault" : "")
+);
+
 TRACE_EVENT(vmmu_inject,
 	TP_PROTO(u32 vcpu, const char *kind, u8 vector, u32 error),
 	TP_ARGS(vcpu, kind, vector, error),
