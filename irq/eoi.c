@@ -13,24 +13,44 @@
 #include "chips.h"
 #include "lapic.h"
 
+/* The I/O APIC in the kernel, which hears of every EOI, or NULL. */
+static struct vmmu_ioapic *ioapic_of(struct vmmu_lapic *apic)
+{
+	struct vmmu_vm *vm = apic->vcpu->vm;
+	struct vmmu_chips *chips = vm->irq.mode == VMMU_IRQCHIP_KERNEL ? vmmu_chips(vm) : NULL;
+
+	return chips ? &chips->ioapic : NULL;
+}
+
+bool lapic_eoi_awaited(struct vmmu_lapic *apic, u8 vector)
+{
+	struct vmmu_ioapic *io = ioapic_of(apic);
+
+	if (test_bit(vector, apic->eoi_exit) || lapic_bank_test(apic->regs + APIC_TMR, vector))
+		return true;
+	return io && test_bit(vector, io->sent);
+}
+
 void lapic_eoi(struct vmmu_lapic *apic)
 {
 	int vector = lapic_highest_isr(apic);
+	struct vmmu_ioapic *io = ioapic_of(apic);
 
 	/* The spurious vector is never in service: its EOI, if any, ends nothing. */
 	if (vector < 0)
 		return;
 	lapic_isr_clear(apic, vector);
-	if (apic->vcpu->vm->irq.mode == VMMU_IRQCHIP_KERNEL && vmmu_chips(apic->vcpu->vm))
-		vmmu_ioapic_eoi(&vmmu_chips(apic->vcpu->vm)->ioapic, vector);
+	if (io)
+		vmmu_ioapic_eoi(io, vector);
 	if (test_bit(vector, apic->eoi_exit)) {
 		__set_bit(vector, apic->eoi_done);
 		apic->eoi_pending = true;
 		/* The loop asks vmmu_lapic_eoi_exit_pending() before it clears this. */
 		vmmu_request(apic->vcpu, VMMU_REQ_EXIT_USER);
 	}
-	/* Something of lower priority may have waited. */
-	vmmu_request(apic->vcpu, VMMU_REQ_EVENT);
+	/* Something of lower priority may have waited; what comes later makes its own request. */
+	if (lapic_highest_irr(apic) >= 0)
+		vmmu_request(apic->vcpu, VMMU_REQ_EVENT);
 }
 
 /**

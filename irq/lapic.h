@@ -181,6 +181,8 @@ u32 lapic_lvt_value(struct vmmu_lapic *apic, u32 reg, u32 val);
 
 /* irq/eoi.c */
 void lapic_eoi(struct vmmu_lapic *apic);
+/* Does anybody wait for the end of @vector, which is in service? */
+bool lapic_eoi_awaited(struct vmmu_lapic *apic, u8 vector);
 
 /* irq/lapic_timer.c */
 void lapic_timer_init(struct vmmu_lapic *apic);

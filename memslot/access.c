@@ -48,7 +48,7 @@ unsigned long vmmu_gfn_to_hva(struct vmmu_vm *vm, gfn_t gfn, bool write)
 }
 
 /*
- * Bytes that were not copied. 2, 4 and 8 bytes are one access, as a processor's would be:
+ * Bytes that were not copied. 1, 2, 4 and 8 bytes are one access, as a processor's would be:
  * what another vCPU's page walk reads meanwhile is the old entry or the new one.
  */
 static unsigned long load(void *to, const void __user *from, unsigned long n)
@@ -56,6 +56,7 @@ static unsigned long load(void *to, const void __user *from, unsigned long n)
 	u64 val8;
 	u32 val4;
 	u16 val2;
+	u8 val1;
 
 	switch (n) {
 	case 8:
@@ -73,6 +74,11 @@ static unsigned long load(void *to, const void __user *from, unsigned long n)
 			return n;
 		put_unaligned(val2, (u16 *)to);
 		return 0;
+	case 1:
+		if (get_user(val1, (const u8 __user *)from))
+			return n;
+		*(u8 *)to = val1;
+		return 0;
 	default:
 		return copy_from_user(to, from, n);
 	}
@@ -87,6 +93,8 @@ static unsigned long store(void __user *to, const void *from, unsigned long n)
 		return put_user(get_unaligned((const u32 *)from), (u32 __user *)to) ? n : 0;
 	case 2:
 		return put_user(get_unaligned((const u16 *)from), (u16 __user *)to) ? n : 0;
+	case 1:
+		return put_user(*(const u8 *)from, (u8 __user *)to) ? n : 0;
 	default:
 		return copy_to_user(to, from, n);
 	}
@@ -321,7 +329,7 @@ int vmmu_write_guest_cached(struct vmmu_vm *vm, struct vmmu_gpa_cache *c, unsign
 		return vmmu_write_guest(vm, gpa, data, len);
 	if (c->slot->flags & KVM_MEM_READONLY)
 		return -EFAULT;
-	if (copy_to_user((void __user *)(c->hva + offset), data, len))
+	if (store((void __user *)(c->hva + offset), data, len))
 		ret = -EFAULT;
 	/* Also after a fault: some of it may have been written. */
 	for (gfn = gpa_to_gfn(gpa); gfn <= gpa_to_gfn(gpa + len - 1); gfn++)
@@ -348,5 +356,5 @@ int vmmu_read_guest_cached(struct vmmu_vm *vm, struct vmmu_gpa_cache *c, unsigne
 		return ret;
 	if (!c->slot)
 		return vmmu_read_guest(vm, c->gpa + offset, data, len);
-	return copy_from_user(data, (void __user *)(c->hva + offset), len) ? -EFAULT : 0;
+	return load(data, (void __user *)(c->hva + offset), len) ? -EFAULT : 0;
 }

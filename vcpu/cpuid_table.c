@@ -214,7 +214,8 @@ static void fix_kvm_signature(struct kvm_cpuid_entry2 *e)
 static void fix_kvm_features(struct kvm_cpuid_entry2 *e)
 {
 	e->eax = BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_NOP_IO_DELAY) |
-		 BIT(KVM_FEATURE_CLOCKSOURCE2) | BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT);
+		 BIT(KVM_FEATURE_CLOCKSOURCE2) | BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT) |
+		 BIT(KVM_FEATURE_PV_EOI);
 	if (vmmu_steal_supported())
 		e->eax |= BIT(KVM_FEATURE_STEAL_TIME);
 }

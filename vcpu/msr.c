@@ -128,6 +128,7 @@ void vmmu_msrs_reset(struct vmmu_vcpu *vcpu, bool init)
 	struct vmmu_msrs *m = &vcpu->msrs;
 
 	vmmu_clock_vcpu_reset(vcpu);
+	vcpu->pv_eoi.msr = 0;
 	if (init)
 		return;
 	m->pat = PAT_RESET;

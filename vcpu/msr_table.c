@@ -127,6 +127,11 @@ static int set_lapic(struct vmmu_vcpu *vcpu, u32 index, u64 val, bool host)
 	return vcpu->apic ? vmmu_lapic_set_msr(vcpu, index, val) : 1;
 }
 
+static int set_pv_eoi(struct vmmu_vcpu *vcpu, u32 index, u64 val, bool host)
+{
+	return vmmu_pv_eoi_set_msr(vcpu, val);
+}
+
 /* ---- modes and features ---- */
 
 static int get_efer(struct vmmu_vcpu *vcpu, u32 index, u64 *val, bool host)
@@ -282,6 +287,7 @@ u64 vmmu_arch_capabilities(void)
 static_assert(sizeof_field(struct vmmu_vcpu, msrs.mtrr_var) == 2 * VMMU_NR_VAR_MTRR * 8);
 static_assert(offsetof(struct vmmu_vcpu, msrs) + sizeof(struct vmmu_msrs) <= U16_MAX);
 static_assert(offsetof(struct vmmu_vcpu, clock) + sizeof(struct vmmu_clock_vcpu) <= U16_MAX);
+static_assert(offsetof(struct vmmu_vcpu, pv_eoi.msr) <= U16_MAX);
 
 const struct vmmu_msr vmmu_msr_table[] = {
 	{ RUN(MSR_IA32_P5_MC_ADDR, MSR_IA32_P5_MC_TYPE), CONST(0) },
@@ -358,6 +364,7 @@ const struct vmmu_msr vmmu_msr_table[] = {
 	{ RUN(MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_SYSTEM_TIME_NEW), LISTED,
 	  .get = get_clock, .set = set_clock },
 	{ ONE(MSR_KVM_STEAL_TIME), LISTED, .get = get_clock, .set = set_clock },
+	{ ONE(MSR_KVM_PV_EOI_EN), LISTED, FIELD(pv_eoi.msr), .set = set_pv_eoi },
 	{ ONE(MSR_KVM_POLL_CONTROL), LISTED, FIELD(msrs.poll_control),
 	  .reserved = ~1ULL, .set = set_field },
 	{ ONE(MSR_EFER), .get = get_efer, .set = set_efer },

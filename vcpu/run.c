@@ -169,6 +169,7 @@ static noinline void trace_exit(struct vmmu_vcpu *vcpu)
 
 static int run_guest(struct vmmu_vcpu *vcpu)
 {
+	bool entered;
 	int r;
 
 	if (READ_ONCE(vcpu->requests) & ~BIT(VMMU_REQ_EVENT)) {
@@ -185,13 +186,16 @@ static int run_guest(struct vmmu_vcpu *vcpu)
 	    vmmu_event_reinjecting(vcpu) || READ_ONCE(vcpu->run->request_interrupt_window))
 		vmmu_inject_events(vcpu);
 
-	if (!enter_once(vcpu))
-		return 1;
-
-	vmmu_cpu->complete_events(vcpu);
-	if (trace_vmmu_exit_enabled())
-		trace_exit(vcpu);
-	return vmmu_cpu->handle_exit(vcpu);
+	vmmu_pv_eoi_offer(vcpu);
+	entered = enter_once(vcpu);
+	if (entered) {
+		vmmu_cpu->complete_events(vcpu);
+		if (trace_vmmu_exit_enabled())
+			trace_exit(vcpu);
+	}
+	if (vcpu->pv_eoi.offered)
+		vmmu_pv_eoi_settle(vcpu);
+	return entered ? vmmu_cpu->handle_exit(vcpu) : 1;
 }
 
 /* ---- not running: halted, or an AP that waits for INIT and SIPI ---- */

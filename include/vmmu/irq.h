@@ -10,6 +10,7 @@
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
+#include "vmmu/memslot.h"
 #include "vmmu/types.h"
 
 struct vmmu_lapic;
@@ -53,6 +54,13 @@ struct vmmu_irq_vm {
 	struct kvm_coalesced_mmio_ring *ring;	/* a page, constant; shared with user space */
 	spinlock_t ring_lock;			/* writers of the ring */
 	struct list_head zones;			/* lock: coalesced ranges */
+};
+
+/* Embedded in struct vmmu_vcpu; irq/pv_eoi.c owns the fields; own thread. */
+struct vmmu_pv_eoi {
+	u64 msr;			/* MSR_KVM_PV_EOI_EN */
+	struct vmmu_gpa_cache word;	/* valid while msr says enabled */
+	bool offered;			/* the bit was set for this turn */
 };
 
 int vmmu_irq_module_init(void);
@@ -144,6 +152,12 @@ int vmmu_lapic_highest_irr(struct vmmu_vcpu *vcpu);
 bool vmmu_lapic_accepts_extint(struct vmmu_vcpu *vcpu);
 /* Which EOIs exit to a user-space I/O APIC (KVM_EXIT_IOAPIC_EOI): serves VMMU_REQ_EOI_EXIT. */
 void vmmu_lapic_scan_routes(struct vmmu_vcpu *vcpu);
+
+/* MSR_KVM_PV_EOI_EN: 0, or 1 for #GP. Also without a LAPIC, to no effect. */
+int vmmu_pv_eoi_set_msr(struct vmmu_vcpu *vcpu, u64 val);
+/* Around a turn in the guest: may it end the interrupt in service without an exit? Has it? */
+void vmmu_pv_eoi_offer(struct vmmu_vcpu *vcpu);
+void vmmu_pv_eoi_settle(struct vmmu_vcpu *vcpu);
 
 /* The interrupt that the vCPU should take now, from LAPIC or KVM_INTERRUPT. */
 bool vmmu_irq_pending(struct vmmu_vcpu *vcpu);

@@ -158,6 +158,7 @@ struct vmmu_vcpu {
 	struct vmmu_mmu_vcpu mmu;
 	struct vmmu_emul_vcpu emul;
 	struct vmmu_lapic *apic;
+	struct vmmu_pv_eoi pv_eoi;
 	void *hw;			/* the back end's own */
 
 	int slow_port;			/* whose OUT was no eventfd's, -1: none; fast_exit.c */

@@ -101,6 +101,7 @@
 #define MSR_TSC_AUX		0xc0000103
 #define MSR_KVMCLOCK_WALL	0x4b564d00
 #define MSR_KVMCLOCK		0x4b564d01
+#define MSR_PV_EOI		0x4b564d04
 
 /* What the stubs in trap.S leave on the stack. */
 struct guest_frame {
