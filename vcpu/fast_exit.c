@@ -16,6 +16,7 @@
 #include <linux/kvm_para.h>
 
 #include "exit.h"
+#include "vmmu/trace.h"
 #include "vmmu/vm.h"
 
 bool vmmu_fast_cpuid(struct vmmu_vcpu *vcpu)
@@ -82,7 +83,25 @@ bool vmmu_fast_invlpg(struct vmmu_vcpu *vcpu)
 }
 
 /*
- * Only what an eventfd takes. Its wait queue has a spinlock that is none on a realtime kernel.
+ * The local APIC's that need no more than a timer or a request to some vCPU. What the write
+ * makes deliverable here is a request to this vCPU, and ends the turn.
+ */
+bool vmmu_fast_wrmsr(struct vmmu_vcpu *vcpu)
+{
+	u32 index = vmmu_reg32(vcpu, VMMU_RCX);
+	u64 val = vmmu_edx_eax(vcpu);
+
+	if (rcu_access_pointer(vcpu->vm->msr_filter) ||
+	    !vmmu_lapic_msr_is_atomic(vcpu, index, val) || !vmmu_skip_atomic(vcpu))
+		return false;
+	trace_vmmu_msr(vcpu->id, true, index, val, false);
+	vmmu_lapic_set_msr(vcpu, index, val);
+	return true;
+}
+
+/*
+ * Only what an eventfd or the coalesced ring takes. Both have a spinlock, which is none on a
+ * realtime kernel.
  * A port that none took the last time need not be tried again before another one was.
  */
 bool vmmu_fast_port_out(struct vmmu_vcpu *vcpu, u16 port, unsigned int size, u64 next_rip)
