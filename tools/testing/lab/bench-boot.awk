@@ -13,6 +13,11 @@ function row(what, id) {
 		(count[1, id] ? sprintf("%.2f", count[2, id] / count[1, id]) : "-")
 }
 
+function million(what, id) {
+	printf "| %s | %.1f | %.1f | %.3f |\n", what, count[1, id] / 1e6, count[2, id] / 1e6, \
+		(count[1, id] ? count[2, id] / count[1, id] : 0)
+}
+
 function both(id) { return count[1, id] + count[2, id] }
 
 BEGIN {
@@ -32,6 +37,13 @@ BEGIN {
 
 /^vmmu$/ { device = 2 }
 
+/^worked / { count[device, $1] = $2 }
+
+/^msr-/ {
+	id = $1 == "msr-" hex("0x80b") ? "eoi" : $1 == "msr-" hex("0x6e0") ? "deadline" : "others"
+	count[device, id] += $2
+}
+
 /^exit-/ {
 	count[device, $1] = $2
 	count[device, "exits"] += $2
@@ -42,9 +54,10 @@ BEGIN {
 }
 
 END {
-	print "| exits in a whole boot | KVM | vmmu | ratio |"
+	print "| a whole boot | KVM | vmmu | ratio |"
 	print "| --- | ---: | ---: | ---: |"
-	row("all in all", "exits")
+	million("instructions, million", "worked")
+	row("exits", "exits")
 	# The most frequent first; there are few.
 	for (i = 1; i <= n; i++) {
 		best = i
@@ -54,5 +67,10 @@ END {
 		id = kind[best]
 		kind[best] = kind[i]
 		row((id in name ? name[id] : "code " substr(id, 6)), id)
+		if (id == "exit-" hex("0x7c")) {
+			row("MSR: end of interrupt", "eoi")
+			row("MSR: TSC deadline", "deadline")
+			row("MSR: all others", "others")
+		}
 	}
 }
