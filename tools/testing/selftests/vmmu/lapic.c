@@ -336,12 +336,15 @@ static void g_deadline(uint64_t x2)
 	sti();
 	WAIT_FOR(COUNT(0, TIMER) == 6);
 	cli();
-	/* Zero disarms; the initial count means nothing in this mode. */
-	wrmsr(MSR_TSC_DEADLINE, guest_rdtsc() + tsc_khz * 3);
+	/*
+	 * Zero disarms; the initial count means nothing in this mode. So far ahead that a
+	 * host which is busy elsewhere does not get there before the second write.
+	 */
+	wrmsr(MSR_TSC_DEADLINE, guest_rdtsc() + tsc_khz * 100);
 	wrmsr(MSR_TSC_DEADLINE, 0);
 	apic_write(APIC_TMICT, 1000);
 	G_EQ(apic_read(APIC_TMCCT), 0);
-	for (at = guest_rdtsc() + 6 * tsc_khz, sti(); guest_rdtsc() < at;)
+	for (at = guest_rdtsc() + 110 * tsc_khz, sti(); guest_rdtsc() < at;)
 		cpu_pause();
 	cli();
 	G_EQ(COUNT(0, TIMER), 6);
