@@ -87,19 +87,21 @@ static u8 guest_level(const struct vmmu_shadow_fault *sf)
 
 /*
  * Which of the 16 neighbours have no SPTE: a hint, without mmu.lock. The vCPU has its root, and
- * what hangs below is freed by RCU.
+ * what hangs below is freed by RCU. And does a table of 4K entries stand there? It is made empty,
+ * so one that a fetch asked for (nx_huge.c) must stay whatever of it is in use.
  */
-static u16 absent_around(struct vmmu_vcpu *vcpu, u64 gva)
+static u16 absent_around(struct vmmu_fault *f)
 {
 	const struct vmmu_shadow *s;
 	int level;
 
 	guard(rcu)();
-	s = vmmu_shadow_find(vcpu, gva);
+	s = vmmu_shadow_find(f->vcpu, f->addr);
 	if (!s)
 		return VMMU_WINDOW_ALL;
 	level = s->sp.role.level;
-	return vmmu_window_absent(&s->sp.spt[vmmu_shadow_index(gva, level)], level);
+	f->split = level == VMMU_LEVEL_4K;
+	return vmmu_window_absent(&s->sp.spt[vmmu_shadow_index(f->addr, level)], level);
 }
 
 /* The needed frame: out of the guesses, or alone. */
@@ -113,9 +115,11 @@ static int fault_frame(struct vmmu_shadow_fault *sf)
 
 	f->seq = vmmu_notifier_seq(f->vm);
 	if (guest_level(sf) > VMMU_LEVEL_4K) {
-		/* Neighbours are neighbours in memory too. No guess that nobody could judge. */
-		f->absent = vmmu_shadow_format(role)->accessed ?
-			    absent_around(f->vcpu, f->addr) : 0;
+		/* Neighbours are neighbours in memory too. */
+		f->absent = absent_around(f);
+		/* No guess that nobody could judge. */
+		if (!vmmu_shadow_format(role)->accessed)
+			f->absent = 0;
 		return vmmu_fault_window(f) ? VMMU_NEXT_STAGE : vmmu_fault_pfn(f);
 	}
 
@@ -123,7 +127,7 @@ static int fault_frame(struct vmmu_shadow_fault *sf)
 	needed = gpa / sf->fmt->entry_bytes % VMMU_WINDOW_SIZE;
 	if (vmmu_guess_read(f->vm, sf->fmt, gpa, sf->guess.gptes)) {
 		vmmu_guess_lookup(f->vm, role, maxphyaddr,
-				  absent_around(f->vcpu, f->addr) | BIT(needed), &sf->guess);
+				  absent_around(f) | BIT(needed), &sf->guess);
 		f->pfn.writable = sf->guess.writable & BIT(needed);
 		if ((sf->guess.valid & BIT(needed)) && (f->pfn.writable || !f->write)) {
 			f->seq = sf->guess.seq;

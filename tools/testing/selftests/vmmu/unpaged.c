@@ -76,6 +76,14 @@ asm(".pushsection .rodata\n"
     "	jmp	1b\n"
     "2:	outb	%al, $0x11\n"
 
+    /* Code and its data, which lie in one large page. */
+    "neighbours:\n"
+    "	mov	0x40006000, %edi\n"
+    "	incl	0x40006000\n"
+    "	outb	%al, $0x10\n"
+    "	outb	%al, $0x11\n"
+    "neighbours_end:\n"
+
     /* Real mode, selectors that end in 3, 2, 1; then PE and PG in one step. */
     ".code16\n"
     "real_paged:\n"
@@ -112,6 +120,7 @@ asm(".pushsection .rodata\n"
     ".popsection\n");
 
 extern const char toggle[], writer[], real_paged[], real_paged_end[];
+extern const char neighbours[], neighbours_end[];
 
 static uint64_t *table(struct guest *g, uint64_t gpa)
 {
@@ -262,6 +271,25 @@ TEST(tables_of_another_vcpu)
 	vcpu_start(w);
 	run_done(v);
 	vcpu_join(w);
+}
+
+/* Where large pages are not executable (iTLB multihit) both must be mapped at one time. */
+TEST(code_and_data_in_one_large_page)
+{
+	struct guest *g = guest_new(0);
+	struct vcpu *v = guest_vcpu_bare(g);
+	uint8_t *p = guest_mem(g, GUEST_TEST, 2 * MB, MEM_THP);
+	struct kvm_regs r;
+
+	memcpy(p + MB, neighbours, neighbours_end - neighbours);
+	*(uint32_t *)(p + 0x6000) = 41;
+	vcpu_protected(v, neighbours);
+	r = vcpu_regs(v);
+	r.rip = GUEST_TEST + MB;
+	vcpu_set_regs(v, &r);
+	ASSERT_EQ(41, run_sync(v).a);
+	ASSERT_EQ(42, *(uint32_t *)(p + 0x6000));
+	run_done(v);
 }
 
 TEST(real_mode_to_paging)
