@@ -303,38 +303,6 @@ int vmmu_lapic_set_msr(struct vmmu_vcpu *vcpu, u32 index, u64 val)
 	return set_x2apic_msr(apic, index, val);
 }
 
-/**
- * vmmu_lapic_msr_is_atomic() - would vmmu_lapic_set_msr() succeed, with interrupts off?
- * @vcpu: own thread's
- * @index: any MSR
- * @val: the value
- *
- * What a guest writes most: its timer's deadline, IPIs, and ends of interrupts for which
- * nobody waits.
- */
-bool vmmu_lapic_msr_is_atomic(struct vmmu_vcpu *vcpu, u32 index, u64 val)
-{
-	struct vmmu_lapic *apic = vcpu->apic;
-	int vector;
-
-	if (!apic)
-		return false;
-	switch (index) {
-	case MSR_IA32_TSC_DEADLINE:
-		return true;
-	case X2APIC_MSR(APIC_ICR):
-		return lapic_x2apic(apic) && !(val & LAPIC_X2_ICR_RESERVED);
-	case X2APIC_MSR(APIC_EOI):
-		/* With an offer out, only the guest's memory knows which vectors are in service. */
-		if (!lapic_x2apic(apic) || val || vcpu->pv_eoi.offered)
-			return false;
-		vector = lapic_highest_isr(apic);
-		return vector < 0 || !lapic_eoi_awaited(apic, vector);
-	default:
-		return false;
-	}
-}
-
 /* ---- KVM_GET_LAPIC, KVM_SET_LAPIC ---- */
 
 static u32 *state_reg(struct kvm_lapic_state *s, u32 reg)

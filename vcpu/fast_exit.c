@@ -16,7 +16,6 @@
 #include <linux/kvm_para.h>
 
 #include "exit.h"
-#include "vmmu/trace.h"
 #include "vmmu/vm.h"
 
 bool vmmu_fast_cpuid(struct vmmu_vcpu *vcpu)
@@ -79,23 +78,6 @@ bool vmmu_fast_invlpg(struct vmmu_vcpu *vcpu)
 	vmmu_cpu->flush_tlb(vcpu);
 	vcpu->rip += insn.len;
 	vmmu_cpu->set_irq_shadow(vcpu, 0);
-	return true;
-}
-
-/*
- * The local APIC's that need no more than a timer or a request to some vCPU. What the write
- * makes deliverable here is a request to this vCPU, and ends the turn.
- */
-bool vmmu_fast_wrmsr(struct vmmu_vcpu *vcpu)
-{
-	u32 index = vmmu_reg32(vcpu, VMMU_RCX);
-	u64 val = vmmu_edx_eax(vcpu);
-
-	if (rcu_access_pointer(vcpu->vm->msr_filter) ||
-	    !vmmu_lapic_msr_is_atomic(vcpu, index, val) || !vmmu_skip_atomic(vcpu))
-		return false;
-	trace_vmmu_msr(vcpu->id, true, index, val, false);
-	vmmu_lapic_set_msr(vcpu, index, val);
 	return true;
 }
 

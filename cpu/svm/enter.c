@@ -130,8 +130,6 @@ static bool answer_exit(struct vmmu_vcpu *vcpu, const struct vmcb_control_area *
 		return vmmu_fast_cpuid(vcpu);
 	case SVM_EXIT_VMMCALL:
 		return vmmu_fast_hypercall(vcpu);
-	case SVM_EXIT_MSR:
-		return vmmu_fast_wrmsr(vcpu);
 	case SVM_EXIT_NPF:
 		return vmmu_mmu_fault_atomic(vcpu, c->exit_info_2, c->exit_info_1);
 	default:
@@ -147,11 +145,6 @@ static __always_inline bool fast_exit(struct vmmu_vcpu *vcpu, const struct vmcb 
 	switch (vmcb->control.exit_code) {
 	case SVM_EXIT_CPUID:
 	case SVM_EXIT_VMMCALL:
-		break;
-	case SVM_EXIT_MSR:
-		/* 1: a write. */
-		if (!vmcb->control.exit_info_1)
-			return false;
 		break;
 	case SVM_EXIT_IOIO:
 		if (vmcb->control.exit_info_1 >> 16 == vcpu->slow_port)

@@ -166,8 +166,6 @@ static bool answer_exit(struct vmmu_vcpu *vcpu)
 		return vmmu_fast_cpuid(vcpu);
 	case EXIT_REASON_VMCALL:
 		return vmmu_fast_hypercall(vcpu);
-	case EXIT_REASON_MSR_WRITE:
-		return vmmu_fast_wrmsr(vcpu);
 	case EXIT_REASON_EPT_VIOLATION:
 		return vmmu_mmu_fault_atomic(vcpu, vmx->gpa, vmx_fault_error(vmx));
 	default:
@@ -185,7 +183,6 @@ static __always_inline bool fast_exit(struct vmmu_vcpu *vcpu)
 	switch (vmx->reason) {
 	case EXIT_REASON_CPUID:
 	case EXIT_REASON_VMCALL:
-	case EXIT_REASON_MSR_WRITE:
 		break;
 	case EXIT_REASON_IO_INSTRUCTION:
 		if (vmx->qualification & (VMX_IO_IN | VMX_IO_STRING | VMX_IO_REP))

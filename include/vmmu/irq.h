@@ -119,8 +119,6 @@ int vmmu_lapic_mmio_write(struct vmmu_vcpu *vcpu, gpa_t gpa, int len, const void
 /* x2APIC MSRs 0x800-0x8ff and IA32_TSC_DEADLINE: 0, or 1 for #GP. */
 int vmmu_lapic_get_msr(struct vmmu_vcpu *vcpu, u32 index, u64 *val);
 int vmmu_lapic_set_msr(struct vmmu_vcpu *vcpu, u32 index, u64 val);
-/* Such a write that is legal and does not sleep. */
-bool vmmu_lapic_msr_is_atomic(struct vmmu_vcpu *vcpu, u32 index, u64 val);
 u64 vmmu_lapic_get_base(struct vmmu_vcpu *vcpu);
 /* IA32_APIC_BASE with the architecture's transitions; @host: KVM_SET_*. 0 or 1 (#GP). */
 int vmmu_lapic_set_base(struct vmmu_vcpu *vcpu, u64 val, bool host);

@@ -351,7 +351,6 @@ int vmmu_exit_fail_entry(struct vmmu_vcpu *vcpu, u64 reason);
  */
 bool vmmu_fast_cpuid(struct vmmu_vcpu *vcpu);
 bool vmmu_fast_hypercall(struct vmmu_vcpu *vcpu);
-bool vmmu_fast_wrmsr(struct vmmu_vcpu *vcpu);
 bool vmmu_fast_port_out(struct vmmu_vcpu *vcpu, u16 port, unsigned int size, u64 next_rip);
 /* Shadow paging only. The root, and the need to flush, may be others afterwards. */
 bool vmmu_fast_mov_to_cr(struct vmmu_vcpu *vcpu);
