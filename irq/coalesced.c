@@ -67,8 +67,7 @@ static int zone_write(struct vmmu_vcpu *vcpu, struct vmmu_iodev *dev, u64 addr, 
 	return entry ? 0 : -EOPNOTSUPP;
 }
 
-/* ring_lock is held for a few stores and never in an interrupt. */
-static const struct vmmu_iodev_ops zone_ops = { .write = zone_write, .atomic = true };
+static const struct vmmu_iodev_ops zone_ops = { .write = zone_write };
 
 /* User space may look at the ring before there is a zone. 0 or -ENOMEM. */
 int vmmu_coalesced_init(struct vmmu_vm *vm)
