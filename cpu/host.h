@@ -16,7 +16,9 @@
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <asm/debugreg.h>
+#include <asm/msr-index.h>
 #include <asm/nospec-branch.h>
+#include <asm/processor-flags.h>
 #include "vmmu/cpu.h"
 
 /**
@@ -89,6 +91,16 @@ static inline void vmmu_guest_ran(void)
 	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
 		this_cpu_write(x86_ibpb_exit_to_user, true);
 #endif
+}
+
+/* A shadow root is as deep as the paging mode that hardware is in; PDPTEs lie below 4 GiB. */
+static inline void vmmu_check_shadow_root(u64 root_hpa, int level, u64 efer, u64 cr4)
+{
+	int depth = VMMU_LEVEL_1G;
+
+	if (efer & EFER_LMA)
+		depth = cr4 & X86_CR4_LA57 ? VMMU_LEVEL_PML5 : VMMU_LEVEL_PML4;
+	WARN_ON_ONCE(level != depth || (depth == VMMU_LEVEL_1G && root_hpa >> 32));
 }
 
 /* Breakpoint enable bits, local and global. */

@@ -11,6 +11,7 @@
  * Locking: struct svm_cpu by its CPU with interrupts off, the rest by the
  * vCPU's thread. APM vol. 2, 15.16.
  */
+#include "../host.h"
 #include "vmcb.h"
 
 /* A CPU comes to us with an unknown TLB: the first entry starts a generation. */
@@ -68,11 +69,8 @@ void svm_flush_tlb(struct vmmu_vcpu *vcpu)
 static void set_shadow_root(struct vmmu_vcpu *vcpu, u64 root_hpa, int level)
 {
 	struct vmcb_save_area *s = svm_save(vcpu);
-	int depth = VMMU_LEVEL_1G;
 
-	if (s->efer & EFER_LMA)
-		depth = s->cr4 & X86_CR4_LA57 ? VMMU_LEVEL_PML5 : VMMU_LEVEL_PML4;
-	WARN_ON_ONCE(level != depth || (depth == VMMU_LEVEL_1G && root_hpa >> 32));
+	vmmu_check_shadow_root(root_hpa, level, s->efer, s->cr4);
 	to_svm(vcpu)->root = root_hpa;
 	s->cr3 = root_hpa;
 	svm_flush_tlb(vcpu);

@@ -115,9 +115,6 @@ int svm_get_msr(struct vmmu_vcpu *vcpu, u32 index, u64 *val)
 		return 0;
 	}
 	switch (index) {
-	case MSR_IA32_CR_PAT:
-		*val = s->g_pat;
-		return 0;
 	case MSR_IA32_DEBUGCTLMSR:
 		*val = s->dbgctl;
 		return 0;

@@ -124,9 +124,6 @@ int vmx_get_msr(struct vmmu_vcpu *vcpu, u32 index, u64 *val)
 		vmx_need(vcpu, VMX_TABLES);
 		*val = vmx->sysenter_cs;
 		return 0;
-	case MSR_IA32_CR_PAT:
-		*val = vmx->pat;
-		return 0;
 	case MSR_IA32_DEBUGCTLMSR:
 		*val = 0;
 		return 0;

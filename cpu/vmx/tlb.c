@@ -14,6 +14,7 @@
  * Locking: struct vmx_cpu by its CPU with interrupts off, the rest by the vCPU's
  * thread. SDM vol. 3, 29.4.
  */
+#include "../host.h"
 #include "vmcs.h"
 
 #define VPIDS	64	/* with the host's, 0 */
@@ -78,11 +79,8 @@ static void choose_tables(struct vmmu_vcpu *vcpu)
 static void set_shadow_root(struct vmmu_vcpu *vcpu, u64 root_hpa, int level)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
-	int depth = VMMU_LEVEL_1G;
 
-	if (vmx->efer & EFER_LMA)
-		depth = vmx->cr4_shadow & X86_CR4_LA57 ? VMMU_LEVEL_PML5 : VMMU_LEVEL_PML4;
-	WARN_ON_ONCE(level != depth || (depth == VMMU_LEVEL_1G && root_hpa >> 32));
+	vmmu_check_shadow_root(root_hpa, level, vmx->efer, vmx->cr4_shadow);
 	vmx->root = root_hpa;
 	vmx_replace(vmx, VMX_ROOT);
 	vmx_flush_tlb(vcpu);
