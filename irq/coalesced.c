@@ -67,7 +67,8 @@ static int zone_write(struct vmmu_vcpu *vcpu, struct vmmu_iodev *dev, u64 addr, 
 	return entry ? 0 : -EOPNOTSUPP;
 }
 
-static const struct vmmu_iodev_ops zone_ops = { .write = zone_write };
+/* ring_lock is held for a few stores and never in an interrupt. */
+static const struct vmmu_iodev_ops zone_ops = { .write = zone_write, .atomic = true };
 
 /* User space may look at the ring before there is a zone. 0 or -ENOMEM. */
 int vmmu_coalesced_init(struct vmmu_vm *vm)

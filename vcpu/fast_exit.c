@@ -82,7 +82,8 @@ bool vmmu_fast_invlpg(struct vmmu_vcpu *vcpu)
 }
 
 /*
- * Only what an eventfd takes. Its wait queue has a spinlock that is none on a realtime kernel.
+ * Only what an eventfd or the coalesced ring takes. Both have a spinlock, which is none on a
+ * realtime kernel.
  * A port that none took the last time need not be tried again before another one was.
  */
 bool vmmu_fast_port_out(struct vmmu_vcpu *vcpu, u16 port, unsigned int size, u64 next_rip)
