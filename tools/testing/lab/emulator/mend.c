@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Loaded into the emulator (LD_PRELOAD): takes two of QEMU 11's faults out of it that kill an
+ * Loaded into the emulator (LD_PRELOAD): takes three of QEMU 11's faults out of it that kill an
  * emulated host or its guests. An emulator without these functions does not start.
  *
  * 1. Whenever a CPU loads an x87 state without a pending exception (each FXRSTOR and XRSTOR does),
@@ -13,6 +13,10 @@
  * 2. VMRUN injects an interrupt and leaves its vector behind as the pending exception. When the
  *    interpreter next leaves its loop without a #VMEXIT, the guest gets the interrupt once more,
  *    whatever its EFLAGS.IF says.
+ *
+ * 3. #VMEXIT loads the host's CR0 before its CR4. cpu_x86_update_cr0() does nothing when that
+ *    would switch long mode's paging on without CR4.PAE, so after a guest with EFER.LME set and PG
+ *    and PAE clear the host goes on without paging, and is never seen again.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -24,6 +28,7 @@
 extern __thread char *current_cpu;
 
 extern const unsigned char cpu_clear_ignne[], do_interrupt_x86_hardirq[], cpu_loop_exit_noexc[];
+extern const unsigned char cpu_x86_update_cr0[];
 extern void do_interrupt_all(void *cpu, int vector, int is_int, int error_code, uint64_t next_rip,
 			     int is_hw);
 
@@ -71,9 +76,22 @@ static void find_exception_index(void)
 	fail("cpu_loop_exit_noexc()");
 }
 
+/* testb $0x20, cr4(%reg); je return: the only look at CR4 that there is. */
+static const unsigned char *look_at_pae(void)
+{
+	const unsigned char *p = cpu_x86_update_cr0;
+
+	for (; p < cpu_x86_update_cr0 + 256; p++) {
+		if (p[0] == 0xf6 && (p[1] & 0xf8) == 0x80 && p[6] == 0x20 && p[7] == 0x74)
+			return p + 7;
+	}
+	fail("cpu_x86_update_cr0()");
+	return NULL;
+}
+
 __attribute__((constructor)) static void mend(void)
 {
-	static const unsigned char ret[] = { 0xc3 };
+	static const unsigned char ret[] = { 0xc3 }, nops[] = { 0x90, 0x90 };
 	/* movabs $deliver, %rax; jmp *%rax */
 	unsigned char jump[] = { 0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xe0 };
 	void (*to)(void *, int, int) = deliver;
@@ -82,4 +100,5 @@ __attribute__((constructor)) static void mend(void)
 	find_exception_index();
 	write_code(cpu_clear_ignne, ret, sizeof(ret));
 	write_code(do_interrupt_x86_hardirq, jump, sizeof(jump));
+	write_code(look_at_pae(), nops, sizeof(nops));
 }

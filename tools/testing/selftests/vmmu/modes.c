@@ -265,6 +265,29 @@ TEST(protected_to_long_and_back)
 	run_exit(v, KVM_EXIT_HLT);
 }
 
+/* In whichever order the guest sets the three bits: an exit comes back from each. */
+TEST(lme_before_pae)
+{
+	struct guest *g = guest_new(0);
+	struct vcpu *v = guest_vcpu_bare(g);
+	struct kvm_sregs s;
+	struct kvm_regs r;
+
+	vcpu_set_cpuid(v);
+	vcpu_protected(v, to_long);
+	s = vcpu_sregs(v);
+	s.efer = EFER_LME;
+	s.cr4 = 0;
+	vcpu_set_sregs(v, &s);
+	r = vcpu_regs(v);
+	r.rsi = g->pml4;
+	vcpu_set_regs(v, &r);
+	ASSERT_EQ(0xabcd, run_sync(v).a);
+	ASSERT_EQ(EFER_LME, vcpu_sregs(v).efer);
+	ASSERT_EQ(EFER_LME | EFER_LMA, run_sync(v).a);
+	ASSERT_EQ(EFER_LME | EFER_LMA, vcpu_sregs(v).efer);
+}
+
 TEST(legacy_paging)
 {
 	struct guest *g = guest_new(0);
