@@ -93,15 +93,15 @@ static const struct family more_families[] = {
 };
 
 /*
- * What QEMU's interpreter does otherwise than the manuals, whichever hypervisor
- * runs in it, in-tree KVM too, and what in-tree KVM does. Each is accepted there
- * only.
+ * What QEMU's interpreter and Bochs do otherwise than the manuals, whichever
+ * hypervisor runs in them, in-tree KVM too, and what in-tree KVM does. Each is
+ * accepted there only.
  */
 enum exception {
 	TCG_RSVD_WITHOUT_P,
 	TCG_PDPTE_ACCESSED,
 	TCG_1G_ACCESSED,
-	TCG_SMAP_AC_IMPLICIT,
+	SMAP_AC_IMPLICIT,
 	KVM_ID_WITHOUT_PAE,
 	KVM_IMPLICIT_LOOP,
 	EXCEPTIONS
@@ -111,7 +111,7 @@ static const char * const exception_names[EXCEPTIONS] = {
 	[TCG_RSVD_WITHOUT_P] = "a reserved bit in a walk by TCG faults without P in the error code",
 	[TCG_PDPTE_ACCESSED] = "TCG sets the accessed bit of a PAE PDPTE, where it is reserved",
 	[TCG_1G_ACCESSED] = "TCG sets the accessed bit of a 1G page before it checks the rights",
-	[TCG_SMAP_AC_IMPLICIT] = "TCG lets AC lift SMAP for the processor's own reads at CPL 0",
+	[SMAP_AC_IMPLICIT] = "TCG and Bochs let AC lift SMAP for the processor's own reads at CPL 0",
 	[KVM_ID_WITHOUT_PAE] = "in-tree KVM, shadow: EFER.NXE reports fetches without CR4.PAE",
 	[KVM_IMPLICIT_LOOP] = "not run: in-tree KVM, shadow, loops on SMAP and AC at CPL 3",
 };
@@ -125,7 +125,7 @@ struct run {
 	unsigned int n, limit, failures, nr_again, restarts;
 	unsigned long done, excepted[EXCEPTIONS];
 	uint32_t serial;
-	bool tcg, kvm_shadow;
+	bool tcg, bochs, kvm_shadow;
 };
 
 static void print_case(const char *what, const struct paging_vm *p, uint64_t set,
@@ -147,20 +147,25 @@ static void print_case(const char *what, const struct paging_vm *p, uint64_t set
 		       (long long)v->set[l - 1], (long long)v->may_set[l - 1]);
 }
 
-/* Bend the verdict to what TCG is known to do in just this case. */
+/* Bend the verdict to what both interpreters are known to do in just this case. */
+static void smap_exception(struct run *r, const struct paging_access *a,
+			   const struct probe_case *c, struct paging_verdict *v)
+{
+	struct paging_access lax = *a;
+
+	if (!a->implicit || a->user || !a->ac || v->vector != PF_VECTOR || c->vector != NO_FAULT)
+		return;
+	lax.implicit = false;
+	*v = paging_model(&r->p->cpu, &lax);
+	r->excepted[SMAP_AC_IMPLICIT]++;
+}
+
+/* The same for what only TCG does. */
 static void tcg_exceptions(struct run *r, const struct paging_access *a,
 			   const struct probe_case *c, struct paging_verdict *v)
 {
 	uint64_t e3 = a->entry[2], left3 = c->left[2];
 
-	if (a->implicit && !a->user && a->ac && v->vector == PF_VECTOR &&
-	    c->vector == NO_FAULT) {
-		struct paging_access lax = *a;
-
-		lax.implicit = false;
-		*v = paging_model(&r->p->cpu, &lax);
-		r->excepted[TCG_SMAP_AC_IMPLICIT]++;
-	}
 	if (c->vector == PF_VECTOR && v->vector == PF_VECTOR &&
 	    (v->error & 9) == 9 && c->error == (v->error & ~1u)) {
 		v->error = c->error;
@@ -240,6 +245,8 @@ static void judge(struct run *r, unsigned int i)
 
 	if (not_started(r, i))
 		return;
+	if (r->tcg || r->bochs)
+		smap_exception(r, &a, c, &v);
 	if (r->tcg)
 		tcg_exceptions(r, &a, c, &v);
 	if (r->kvm_shadow && a.fetch && a.mode == MODE_2LEVEL &&
@@ -508,6 +515,7 @@ static void all(struct __test_metadata *_metadata, enum paging_mode mode,
 		SKIP(return, "no such mode here");
 	}
 	r->tcg = on_tcg();
+	r->bochs = on_bochs();
 	r->kvm_shadow = on_kvm_shadow();
 	r->limit = 32;
 	r->content[0] = LOW_CONTENT;

@@ -61,6 +61,20 @@ bool on_tcg(void)
 	return r[1] == 0x54474354 && r[2] == 0x43544743;	/* TCGTCGTCGTCG */
 }
 
+/* Or by Bochs, by the name of its BIOS? */
+bool on_bochs(void)
+{
+	char vendor[32] = "";
+	int fd = open("/sys/class/dmi/id/bios_vendor", O_RDONLY);
+
+	if (fd < 0)
+		return false;
+	if (read(fd, vendor, sizeof(vendor) - 1) < 0)
+		vendor[0] = 0;
+	close(fd);
+	return strstr(vendor, "Bochs");
+}
+
 /* Is the device in-tree KVM with shadow paging? */
 bool on_kvm_shadow(void)
 {

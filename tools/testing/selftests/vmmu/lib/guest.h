@@ -120,6 +120,7 @@ uint64_t guest_page(struct guest *g);
 void *guest_hva(struct guest *g, uint64_t gpa);
 uint64_t seed(void);
 bool on_tcg(void);
+bool on_bochs(void);
 bool on_kvm_shadow(void);
 uint64_t cr0_always(void);
 
