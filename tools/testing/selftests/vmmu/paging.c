@@ -111,7 +111,7 @@ static const char * const exception_names[EXCEPTIONS] = {
 	[TCG_RSVD_WITHOUT_P] = "a reserved bit in a walk by TCG faults without P in the error code",
 	[TCG_PDPTE_ACCESSED] = "TCG sets the accessed bit of a PAE PDPTE, where it is reserved",
 	[TCG_1G_ACCESSED] = "TCG sets the accessed bit of a 1G page before it checks the rights",
-	[SMAP_AC_IMPLICIT] = "TCG and Bochs let AC lift SMAP for the processor's own reads at CPL 0",
+	[SMAP_AC_IMPLICIT] = "AC lifts SMAP for the processor's own reads: TCG at CPL 0, Bochs",
 	[KVM_ID_WITHOUT_PAE] = "in-tree KVM, shadow: EFER.NXE reports fetches without CR4.PAE",
 	[KVM_IMPLICIT_LOOP] = "not run: in-tree KVM, shadow, loops on SMAP and AC at CPL 3",
 };
@@ -153,7 +153,9 @@ static void smap_exception(struct run *r, const struct paging_access *a,
 {
 	struct paging_access lax = *a;
 
-	if (!a->implicit || a->user || !a->ac || v->vector != PF_VECTOR || c->vector != NO_FAULT)
+	if (!a->implicit || !a->ac || v->vector != PF_VECTOR || c->vector != NO_FAULT)
+		return;
+	if (a->user && !r->bochs)
 		return;
 	lax.implicit = false;
 	*v = paging_model(&r->p->cpu, &lax);
