@@ -16,8 +16,12 @@
 #include "vmmu/memslot.h"
 #include "vmmu/vm.h"
 
-/* Iterations in one go. */
+/*
+ * Iterations in one go. A store to RAM comes here because a shadowed table is there: after
+ * WRITES_MAX of mmu/shadow/write.c it is none any more, and the processor goes on by itself.
+ */
 #define REP_BATCH	1024
+#define REP_STORES	4
 
 static void advance(struct vmmu_emul *em, unsigned int reg, unsigned int bytes, unsigned int n)
 {
@@ -263,7 +267,10 @@ static bool comparison_ends(const struct vmmu_emul *em)
 
 static bool must_pause(const struct vmmu_emul *em, u64 iterations)
 {
-	return em->posted || iterations >= REP_BATCH || (em->rflags & X86_EFLAGS_TF) ||
+	bool stores = em->insn.attr_op == DO_STOS || em->insn.attr_op == DO_MOVS;
+
+	return em->posted || iterations >= (stores ? REP_STORES : REP_BATCH) ||
+	       (em->rflags & X86_EFLAGS_TF) ||
 	       em_user_steps(em->vcpu) || READ_ONCE(em->vcpu->requests) ||
 	       signal_pending(current) || need_resched();
 }

@@ -21,8 +21,8 @@ function million(what, id) {
 function both(id) { return count[1, id] + count[2, id] }
 
 BEGIN {
-	n = split("0x00 CR0 read|0x10 CR0 write|0x14 CR4 write|0x18 CR8 write|0x27 DR7 read|0x37 DR7 write|" \
-		  "0x41 #DB|0x46 #UD|0x60 host interrupt|0x64 interrupt window|0x65 CR0 write, selective|" \
+	n = split("0x00 CR0 read|0x03 CR3 read|0x04 CR4 read|0x10 CR0 write|0x13 CR3 write|0x14 CR4 write|" \
+		  "0x18 CR8 write|0x20 DR0 read|0x27 DR7 read|0x37 DR7 write|0x41 #DB|0x46 #UD|0x4e page fault|0x60 host interrupt|0x64 interrupt window|0x65 CR0 write, selective|" \
 		  "0x6e RDTSC|0x72 CPUID|0x73 RSM|0x74 IRET|0x77 PAUSE|0x78 HLT|0x79 INVLPG|0x7b port I/O|0x7c MSR|" \
 		  "0x7f shutdown|0x81 VMMCALL|0x89 WBINVD|0x8d XSETBV|0x400 nested page fault", known, "|")
 	for (i = 1; i <= n; i++) {
