@@ -46,13 +46,6 @@ asm(".pushsection .rodata\n"
 
 extern const char pae_on[], pae_load[], pae_gp[], pae_pf[];
 
-static uint64_t gate(const char *handler)
-{
-	uint64_t at = (uint64_t)handler;
-
-	return (at & 0xffff) | (uint64_t)SEL_CODE32 << 16 | 0x8eull << 40 | (at >> 16) << 48;
-}
-
 /* A page directory for WINDOW whose first page says @word. */
 static uint64_t window(struct guest *g, uint32_t word)
 {
@@ -84,8 +77,8 @@ static struct vcpu *pae_guest(struct guest *g)
 	vcpu_set_cpuid(v);
 	vcpu_protected(v, pae_on);
 	idt = guest_hva(g, IDT);
-	idt[GP_VECTOR] = gate(pae_gp);
-	idt[PF_VECTOR] = gate(pae_pf);
+	idt[GP_VECTOR] = int_gate32(pae_gp);
+	idt[PF_VECTOR] = int_gate32(pae_pf);
 	s = vcpu_sregs(v);
 	s.idt.base = IDT;
 	s.idt.limit = 15 * 8 - 1;

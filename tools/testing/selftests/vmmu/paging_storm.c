@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The paging storm: vCPUs that change their page tables and switch between them
- * at random, each checking every value, while the host takes pages away, gives
- * them back, write-protects them, logs writes, and changes memslots.
+ * at random, go to other modes and back, each checking every value, while the host
+ * takes pages away, gives them back, write-protects them, logs writes, and changes
+ * memslots.
  *
  *	VMMU_SEED=N	the same decisions again
  *	VMMU_ROUNDS=N	steps of each vCPU, instead of some seconds
@@ -189,13 +190,13 @@ static bool all_done(unsigned int cpus)
 	return true;
 }
 
-/* A busy host may not have let each of them run yet. */
+/* A busy host may not have let each of them run, and be in another mode, yet. */
 static bool all_began(unsigned int cpus)
 {
 	unsigned int i;
 
 	for (i = 0; i < cpus; i++)
-		if (!READ(guest_var(g, storm).accesses[i]))
+		if (!READ(guest_var(g, storm).trips[i]))
 			return false;
 	return true;
 }
@@ -232,8 +233,8 @@ static void storm_on(struct __test_metadata *_metadata, unsigned int cpus,
 	}
 	for (i = 0; i < cpus; i++) {
 		vcpu_join(&g->vcpu[i]);
-		printf("# vCPU %u: %lu steps, %lu accesses, %lu faults, %lu spurious\n", i,
-		       (long)in->done[i] - 1, (long)in->accesses[i],
+		printf("# vCPU %u: %lu steps, %lu trips, %lu accesses, %lu faults, %lu spurious\n",
+		       i, (long)in->done[i] - 1, (long)in->trips[i], (long)in->accesses[i],
 		       (long)in->faults[i], (long)in->spurious[i]);
 		ASSERT_NE(0, in->accesses[i]);
 	}

@@ -25,6 +25,7 @@ struct storm {
 	uint64_t seed, rounds, nr_cpus;
 	uint64_t stop, done[STORM_VCPUS];
 	uint64_t accesses[STORM_VCPUS], faults[STORM_VCPUS], spurious[STORM_VCPUS];
+	uint64_t trips[STORM_VCPUS];	/* into other modes */
 };
 
 extern struct storm storm;

@@ -3,43 +3,19 @@
  * The guest of the paging storm. Each vCPU has some address spaces of its own,
  * changes them at random, switches between them, and knows at each moment what
  * each page must show. Beside them all spaces of all vCPUs share one region,
- * which any vCPU changes under a lock, with flushes on the others.
+ * which any vCPU changes under a lock, with flushes on the others. At times it
+ * leaves long mode for a while (paging_storm_modes.c).
  *
  * A change needs a flush as the architecture says: none when a page appears, at
  * most one spurious fault when more is allowed, INVLPG or CR3 when something is
  * taken away. A flush that is still owed makes the page "stale": nobody looks at
  * it until the next CR3 write.
  */
-#include "paging_storm.h"
+#include "paging_storm_guest.h"
 
-#define SPACES	4
-#define SLOTS	64		/* pages of a space, 16 to a page table */
-#define GROUPS	4		/* page tables: 2 in each of 2 directories */
-#define FRAMES	64		/* data pages of a vCPU; more are the large page's */
-#define ALL_FRAMES (FRAMES + 16)
 #define SHARED	32
 #define SHARED_GVA	(6ul << 39)
 #define SPARE_GVA	(7ul << 39)
-
-struct slot {
-	uint8_t frame;
-	bool present, writable, stale, widened;
-};
-
-struct space {
-	uint64_t root, pt[GROUPS];	/* pt: 0 for none or a large page */
-	bool large[GROUPS];
-	struct slot slot[SLOTS];
-};
-
-struct machine {
-	uint64_t random, cpu;
-	uint64_t free[POOL_PAGES], nr_free;
-	uint64_t frame[ALL_FRAMES], value[ALL_FRAMES];
-	struct space space[SPACES];
-	struct space *now;
-	bool wp;
-};
 
 struct storm storm;
 static struct machine machine[STORM_VCPUS];
@@ -50,14 +26,9 @@ static uint64_t shared_value[SHARED];
 static volatile uint32_t shared_lock;
 static volatile uint64_t ready, flush_asked[STORM_VCPUS];
 
-static uint64_t pick(struct machine *m, uint64_t n)
-{
-	return (rng(&m->random) >> 20) % n;
-}
-
 /* ---- pages ---- */
 
-static uint64_t take_page(struct machine *m)
+uint64_t take_page(struct machine *m)
 {
 	uint64_t i = pick(m, m->nr_free), page = m->free[i];
 
@@ -65,31 +36,18 @@ static uint64_t take_page(struct machine *m)
 	return page;
 }
 
-/* What was a table is rubbish at once: who still believes in it, errs. */
-static void give_page(struct machine *m, uint64_t page)
+void give_page(struct machine *m, uint64_t page)
 {
-	volatile uint64_t *p = (uint64_t *)page;
-	int i;
-
-	for (i = 0; i < 512; i += 3)
-		p[i] = GPT_ARENA | GPT_RW | (uint64_t)i << 12;
+	spoil_page(page);
 	m->free[m->nr_free++] = page;
 }
 
 static uint64_t take_table(struct machine *m)
 {
 	uint64_t page = take_page(m);
-	volatile uint64_t *p = (uint64_t *)page;
-	int i;
 
-	for (i = 0; i < 512; i++)
-		p[i] = 0;
+	clear_page(page);
 	return page;
-}
-
-static uint64_t frame_id(uint64_t cpu, uint64_t frame)
-{
-	return 0xf00d000000000000ul | cpu << 32 | frame;
 }
 
 /* ---- where things are ---- */
@@ -109,27 +67,27 @@ static volatile uint64_t *pde_of(struct space *sp, uint64_t group)
 	return gpt_entry(sp->root, group_gva(group), 2);
 }
 
-static uint64_t slot_entry(struct machine *m, const struct slot *s)
+uint64_t slot_entry(struct machine *m, const struct slot *s)
 {
 	if (!s->present)
 		return 0;
 	return m->frame[s->frame] | PTE_P | PTE_U | (s->writable ? PTE_W : 0);
 }
 
-static volatile uint64_t *pte_of(struct space *sp, uint64_t s)
+volatile uint64_t *pte_of(struct space *sp, uint64_t s)
 {
 	return (volatile uint64_t *)sp->pt[s >> 4] + (s & 15);
 }
 
 /* ---- flushes ---- */
 
-static void fresh(struct space *sp)
+void fresh(struct slot slot[SLOTS])
 {
 	int i;
 
 	for (i = 0; i < SLOTS; i++) {
-		sp->slot[i].stale = false;
-		sp->slot[i].widened = false;
+		slot[i].stale = false;
+		slot[i].widened = false;
 	}
 }
 
@@ -137,7 +95,7 @@ static void enter(struct machine *m, struct space *sp)
 {
 	m->now = sp;
 	write_cr3(sp->root);
-	fresh(sp);
+	fresh(sp->slot);
 }
 
 /* Somebody has changed the shared region. */
@@ -201,40 +159,51 @@ static void split(struct machine *m, struct space *sp, uint64_t group)
 	}
 }
 
-static void set_slot(struct machine *m, struct space *sp, uint64_t s, struct slot new)
+bool slot_becomes(struct slot *slot, struct slot new)
 {
-	struct slot *slot = &sp->slot[s];
-	bool was = slot->present, less;
+	bool was = slot->present;
+	bool less = was && (!new.present || new.frame != slot->frame ||
+			    (slot->writable && !new.writable));
 
-	split(m, sp, s >> 4);
-	less = was && (!new.present || new.frame != slot->frame ||
-		       (slot->writable && !new.writable));
 	new.stale = slot->stale;
 	new.widened = slot->widened || (was && !less);
 	*slot = new;
-	*pte_of(sp, s) = slot_entry(m, slot);
+	return less;
+}
+
+static void set_slot(struct machine *m, struct space *sp, uint64_t s, struct slot new)
+{
+	bool less;
+
+	split(m, sp, s >> 4);
+	less = slot_becomes(&sp->slot[s], new);
+	*pte_of(sp, s) = slot_entry(m, &sp->slot[s]);
 	if (less)
 		owe(m, sp, s);
+}
+
+struct slot slot_change(struct machine *m, struct slot s)
+{
+	switch (pick(m, 4)) {
+	case 0:
+		s.present = false;
+		break;
+	case 1:
+		s.writable = !s.writable;
+		break;
+	default:
+		s.present = true;
+		s.frame = pick(m, ALL_FRAMES);
+		s.writable = pick(m, 3);
+	}
+	return s;
 }
 
 static void change_slot(struct machine *m, struct space *sp)
 {
 	uint64_t s = pick(m, SLOTS);
-	struct slot new = sp->slot[s];
 
-	switch (pick(m, 4)) {
-	case 0:
-		new.present = false;
-		break;
-	case 1:
-		new.writable = !new.writable;
-		break;
-	default:
-		new.present = true;
-		new.frame = pick(m, ALL_FRAMES);
-		new.writable = pick(m, 3);
-	}
-	set_slot(m, sp, s, new);
+	set_slot(m, sp, s, slot_change(m, sp->slot[s]));
 }
 
 /* A whole table at once: gone, or moved to another page, or a large page. */
@@ -336,11 +305,10 @@ static bool write_word(struct machine *m, uint64_t gva, uint64_t value,
 	return true;
 }
 
-static void look(struct machine *m)
+void look_at(struct machine *m, uint64_t i)
 {
-	struct space *sp = m->now;
-	uint64_t i = pick(m, SLOTS), gva = slot_gva(i), value;
-	struct slot *s = &sp->slot[i];
+	struct slot *s = &m->now->slot[i];
+	uint64_t gva = slot_gva(i), value;
 
 	if (s->stale)
 		return;
@@ -461,7 +429,7 @@ static void toggle(struct machine *m)
 		write_cr0(m->wp ? read_cr0() | X86_CR0_WP : read_cr0() & ~X86_CR0_WP);
 	} else {
 		write_cr4(read_cr4() ^ X86_CR4_PGE);
-		fresh(m->now);
+		fresh(m->now->slot);
 	}
 }
 
@@ -471,8 +439,10 @@ static void step(struct machine *m)
 	uint64_t what = pick(m, 1000);
 
 	serve(m);
-	if (what < 550)
-		look(m);
+	if (what < 535)
+		look_at(m, pick(m, SLOTS));
+	else if (what < 550)
+		go_on_trip(m);
 	else if (what < 650)
 		look_shared(m);
 	else if (what < 680)
@@ -538,6 +508,7 @@ static void build(struct machine *m, uint64_t cpu)
 	}
 	for (i = 0; i < SPACES; i++)
 		build_space(m, &m->space[i]);
+	build_trips(m);
 }
 
 void g_storm(uint64_t cpu)
@@ -552,6 +523,8 @@ void g_storm(uint64_t cpu)
 	await(&ready, 1);
 	build(m, cpu);
 	enter(m, &m->space[0]);
+	/* One at least, however slow the host is. */
+	go_on_trip(m);
 	for (i = 0; i < storm.rounds && !READ(storm.stop); i++)
 		step(m);
 	WRITE(storm.done[cpu], i + 1);

@@ -126,6 +126,14 @@ static_assert(offsetof(struct guest_cpu, kernel_rsp) == 16, "trap.S knows");
 
 extern struct guest_cpu guest_cpus[GUEST_MAX_VCPUS];
 
+/* An interrupt gate of 32-bit protected mode. */
+static inline uint64_t int_gate32(const char *handler)
+{
+	uint64_t at = (uint64_t)handler;
+
+	return (at & 0xffff) | (uint64_t)SEL_CODE32 << 16 | 0x8eull << 40 | (at >> 16) << 48;
+}
+
 /* Called for a vector outside guest_try(); none: the test fails. */
 extern void (*guest_handler[256])(struct guest_frame *frame);
 
