@@ -9,7 +9,7 @@
 #include "guest.h"
 
 #define SPAN	(1 * GB)
-#define TABLES	(SPAN / (2 * MB))
+#define TABLES	((long)(SPAN / (2 * MB)))
 
 /* Kilobytes of page tables that hypervisors have made, of all VMs. */
 static long table_memory(void)
@@ -70,10 +70,10 @@ static void sparse(uint64_t arg)
 
 TEST(tables_come_back)
 {
-	long before = table_memory(), full, after;
+	long before = table_memory(), full, after = 0;
 	struct guest *g = guest_new(0);
 	struct vcpu *v = guest_vcpu(g, sparse, 0);
-	unsigned int i;
+	unsigned int i, k;
 
 	if (strstr(device_path(), "kvm"))
 		SKIP(return, "the kernel's own keeps them");
@@ -81,12 +81,17 @@ TEST(tables_come_back)
 	for (i = 1; i <= 3; i++) {
 		ASSERT_EQ(i, run_sync(v).a);
 		full = table_memory() - before;
-		ASSERT_LE((long)TABLES * 4, full);
+		ASSERT_LE(TABLES * 4, full);
 		shrink();
-		after = table_memory() - before;
+		/* RCU takes its time on a busy machine. Less than a batch may stay. */
+		for (k = 0; k < 200; k++) {
+			after = table_memory() - before;
+			if (after < TABLES * 4 / 4)
+				break;
+			msleep(100);
+		}
 		printf("# %ld KiB of tables, after reclaim %ld KiB\n", full, after);
-		/* Less than a batch of the kernel's shrinking may stay. */
-		ASSERT_GT((long)TABLES * 4 / 4, after);
+		ASSERT_GT(TABLES * 4 / 4, after);
 	}
 	ASSERT_EQ(4, run_sync(v).a);
 }
