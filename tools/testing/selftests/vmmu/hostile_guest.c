@@ -625,8 +625,10 @@ TEST(refused_entry)
 		bystander_end(by);
 		return;
 	}
-	ASSERT_EQ(KVM_EXIT_IO, v->run->exit_reason);
-	ASSERT_EQ(0, vcpu_enter(v));
+	/* The host may have interrupted the guest before its OUT: then that entry was refused. */
+	if (v->run->exit_reason == KVM_EXIT_IO) {
+		ASSERT_EQ(0, vcpu_enter(v));
+	}
 	ASSERT_EQ(KVM_EXIT_FAIL_ENTRY, v->run->exit_reason);
 	no_host_address(_metadata, v);
 	bystander_end(by);
