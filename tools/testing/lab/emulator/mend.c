@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Loaded into the emulator (LD_PRELOAD): takes three of QEMU 11's faults out of it that kill an
- * emulated host or its guests. An emulator without these functions does not start.
+ * emulated host or its guests. One that looks otherwise than it should is left, and said to be.
  *
  * 1. Whenever a CPU loads an x87 state without a pending exception (each FXRSTOR and XRSTOR does),
  *    cpu_clear_ignne() clears a flag of CPU 0: from the loading CPU's thread, and not atomically.
@@ -18,87 +18,108 @@
  *    would switch long mode's paging on without CR4.PAE, so after a guest with EFER.LME set and PG
  *    and PAE clear the host goes on without paging, and is never seen again.
  */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-extern __thread char *current_cpu;
-
-extern const unsigned char cpu_clear_ignne[], do_interrupt_x86_hardirq[], cpu_loop_exit_noexc[];
-extern const unsigned char cpu_x86_update_cr0[];
-extern void do_interrupt_all(void *cpu, int vector, int is_int, int error_code, uint64_t next_rip,
-			     int is_hw);
+static void (*do_interrupt_all)(void *cpu, int vector, int is_int, int error_code,
+				unsigned long next_rip, int is_hw);
 
 /* Where a CPU's exception_index is, from the start of the CPU. */
 static int exception_index;
 
-static void fail(const char *what)
+static void *symbol(const char *name)
 {
-	fprintf(stderr, "mend: this emulator's %s is not the one that is known\n", what);
-	exit(1);
+	return dlsym(RTLD_DEFAULT, name);
 }
 
-static void write_code(const unsigned char *at, const void *code, size_t len)
+static bool write_code(unsigned char *at, const void *code, size_t len)
 {
 	size_t size = sysconf(_SC_PAGESIZE);
 	void *page = (void *)((uintptr_t)at & -size);
 
-	if (mprotect(page, 2 * size, PROT_READ | PROT_WRITE | PROT_EXEC))
-		fail("code");
-	memcpy((void *)at, code, len);
+	if (!at || mprotect(page, 2 * size, PROT_READ | PROT_WRITE | PROT_EXEC))
+		return false;
+	memcpy(at, code, len);
 	mprotect(page, 2 * size, PROT_READ | PROT_EXEC);
+	return true;
+}
+
+static bool mend_flags(void)
+{
+	static const unsigned char ret[] = { 0xc3 };
+
+	return write_code(symbol("cpu_clear_ignne"), ret, sizeof(ret));
 }
 
 /* What do_interrupt_x86_hardirq() does, and the end of it. */
 static void deliver(void *env, int vector, int is_hw)
 {
+	static __thread char *cpu;
 	int none = -1;
 
-	do_interrupt_all(current_cpu, vector, 0, 0, 0, is_hw);
-	memcpy(current_cpu + exception_index, &none, sizeof(none));
+	if (!cpu)
+		cpu = *(char **)symbol("current_cpu");
+	do_interrupt_all(cpu, vector, 0, 0, 0, is_hw);
+	memcpy(cpu + exception_index, &none, sizeof(none));
 }
 
 /* cpu_loop_exit_noexc(cpu) has it: movl $-1, exception_index(%rdi). */
-static void find_exception_index(void)
+static bool find_exception_index(void)
 {
 	static const unsigned char movl[] = { 0xc7, 0x87 }, none[] = { 0xff, 0xff, 0xff, 0xff };
-	const unsigned char *p = cpu_loop_exit_noexc;
+	const unsigned char *code = symbol("cpu_loop_exit_noexc");
 
-	for (; p < cpu_loop_exit_noexc + 32; p++) {
-		if (memcmp(p, movl, sizeof(movl)) || memcmp(p + 6, none, sizeof(none)))
+	for (int i = 0; code && i < 32; i++) {
+		if (memcmp(code + i, movl, sizeof(movl)) ||
+		    memcmp(code + i + 6, none, sizeof(none)))
 			continue;
-		memcpy(&exception_index, p + 2, sizeof(exception_index));
-		return;
+		memcpy(&exception_index, code + i + 2, sizeof(exception_index));
+		return true;
 	}
-	fail("cpu_loop_exit_noexc()");
+	return false;
 }
 
-/* testb $0x20, cr4(%reg); je return: the only look at CR4 that there is. */
-static const unsigned char *look_at_pae(void)
+static bool mend_injection(void)
 {
-	const unsigned char *p = cpu_x86_update_cr0;
-
-	for (; p < cpu_x86_update_cr0 + 256; p++) {
-		if (p[0] == 0xf6 && (p[1] & 0xf8) == 0x80 && p[6] == 0x20 && p[7] == 0x74)
-			return p + 7;
-	}
-	fail("cpu_x86_update_cr0()");
-	return NULL;
-}
-
-__attribute__((constructor)) static void mend(void)
-{
-	static const unsigned char ret[] = { 0xc3 }, nops[] = { 0x90, 0x90 };
 	/* movabs $deliver, %rax; jmp *%rax */
 	unsigned char jump[] = { 0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xe0 };
 	void (*to)(void *, int, int) = deliver;
 
+	do_interrupt_all = symbol("do_interrupt_all");
+	if (!do_interrupt_all || !symbol("current_cpu") || !find_exception_index())
+		return false;
 	memcpy(jump + 2, &to, sizeof(to));
-	find_exception_index();
-	write_code(cpu_clear_ignne, ret, sizeof(ret));
-	write_code(do_interrupt_x86_hardirq, jump, sizeof(jump));
-	write_code(look_at_pae(), nops, sizeof(nops));
+	return write_code(symbol("do_interrupt_x86_hardirq"), jump, sizeof(jump));
+}
+
+/* testb $0x20, cr4(%reg); je return: the function's only look at CR4. */
+static bool mend_cr0(void)
+{
+	static const unsigned char nops[] = { 0x90, 0x90 };
+	unsigned char *code = symbol("cpu_x86_update_cr0");
+
+	for (int i = 0; code && i < 256; i++) {
+		if (code[i] == 0xf6 && (code[i + 1] & 0xf8) == 0x80 && code[i + 6] == 0x20 &&
+		    code[i + 7] == 0x74)
+			return write_code(code + i + 7, nops, sizeof(nops));
+	}
+	return false;
+}
+
+__attribute__((constructor)) static void mend(void)
+{
+	static const char left[] = "mend: this emulator is another one, not mended:";
+
+	if (!mend_flags())
+		fprintf(stderr, "%s CPU 0's flags\n", left);
+	if (!mend_injection())
+		fprintf(stderr, "%s injected interrupts\n", left);
+	if (!mend_cr0())
+		fprintf(stderr, "%s the host's CR0\n", left);
 }
